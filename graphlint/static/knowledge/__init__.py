@@ -1,0 +1,1 @@
+"""Tables of what libraries do with autograd graphs; they never import these libraries."""
