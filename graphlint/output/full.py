@@ -31,7 +31,7 @@ def _lines(finding: Finding, sources: Sources, options: Options) -> Iterator[str
             continue
         if filename != finding.filename:
             where = f"{shown_name(filename, options)}:{of_file[0].start.row}"
-            yield style.gutter(" " * width + "::: ") + where
+            yield style.gutter(" " * (width + 1) + "::: ") + where
         yield border
         yield from picture
         drawn = True

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from graphlint.findings import Location
 from graphlint.output.style import Style
+from graphlint.source.lines import unix_newlines
 
 TAB = "    "
 MOST_ROWS = 6  # of one mark; the middle of a longer one is left out
@@ -30,7 +31,7 @@ class Mark:
 
 def draw(text: str, marks: Sequence[Mark], style: Style, width: int) -> Iterator[str]:
     """Yield the lines of a picture: a gutter of `width` digits, source lines, marks and notes."""
-    lines = text.splitlines()
+    lines = unix_newlines(text).split("\n") if text else []
     shown = _rows(marks, len(lines))
     gutter = " " * width + style.gutter(" |")
     previous = shown[0] if shown else 0

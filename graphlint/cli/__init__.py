@@ -1,0 +1,75 @@
+"""The command `graphlint`: one file a sub-command, each imported when it is called.
+
+A sub-command's file defines `command`. Nothing heavy is imported at the top of any of them, so
+that `graphlint check` pays for no torch, and for libcst only where there is something to fix.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from importlib import import_module
+
+import click
+
+from graphlint.errors import GraphlintError
+
+FAILED = 2
+INTERRUPTED = 130
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LazyGroup(click.Group):
+    """Finds a sub-command by the name of its file."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the files beside this one that hold a sub-command."""
+        return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one sub-command."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = import_module(f"{__name__}.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"graphlint {version('torch-graphlint')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
+@click.option(
+    "--version",
+    "-V",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """Find the autograd graphs that a PyTorch program keeps alive, and whether it needs to."""
+
+
+def main() -> None:
+    """Run the command line, and turn its errors into a line and an exit status."""
+    try:
+        status = cli.main(standalone_mode=False, prog_name="graphlint")
+    except GraphlintError as error:
+        click.echo(f"graphlint: {error}", err=True)
+        status = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = FAILED
+    except (click.Abort, KeyboardInterrupt):
+        status = INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stderr.close()
+        status = FAILED
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,61 @@
+"""Every rule keeps the promises of its own file: its page, its examples, its fixtures."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import graphlint
+from graphlint.rules import Rule, all_rules
+from graphlint.rules.rule import HEADINGS
+
+ROOT = Path(__file__).parent.parent
+RULES = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)
+CHECKED = pytest.mark.parametrize(
+    "rule", [rule for rule in all_rules() if rule.check], ids=lambda rule: rule.code
+)
+
+
+def codes(source: str) -> list[str]:
+    return [finding.code for finding in graphlint.lint_source(source)]
+
+
+@RULES
+def test_page_has_all_headings_in_order(rule: Rule) -> None:
+    assert tuple(re.findall(r"^## (.+)$", rule.page, re.MULTILINE)) == HEADINGS
+
+
+@RULES
+def test_page_is_that_of_the_file(rule: Rule) -> None:
+    first = inspect.cleandoc(rule.page).splitlines()[0]
+    assert first == f"{rule.code}: {rule.name}."
+
+
+@RULES
+def test_message_is_plain(rule: Rule) -> None:
+    assert rule.message.endswith(".")
+    assert rule.name == rule.name.lower()
+    assert len(rule.message) < 200
+
+
+def test_codes_and_names_are_unique() -> None:
+    keys = [key for rule in all_rules() for key in (rule.code, rule.name)]
+    assert len(set(keys)) == len(keys)
+
+
+@RULES
+def test_bad_fires(rule: Rule) -> None:
+    assert rule.code in codes(rule.bad)
+
+
+@RULES
+def test_good_is_silent(rule: Rule) -> None:
+    assert codes(rule.good) == []
+
+
+@CHECKED
+def test_has_fixtures(rule: Rule) -> None:
+    assert list((ROOT / "fixtures" / rule.code).glob("*.py"))
