@@ -1,0 +1,84 @@
+"""RG103: retain-graph-on-last-iteration.
+
+## What it does
+Flags a flag that is needed on every iteration of a loop but the last, after which nobody visits the
+graph again.
+
+## Why it matters
+The last pass leaves the whole graph alive, with every tensor that it saved, until the last reference
+to it goes away. And each of the passes walks the shared part of the graph once more: one pass over
+the sum of the losses gives the same gradients for the work of one.
+
+## Example
+```python
+for loss in losses:
+    loss.backward(retain_graph=True)
+```
+
+## Use instead
+```python
+for i, loss in enumerate(losses):
+    loss.backward(retain_graph=i < len(losses) - 1)
+```
+or, where nothing reads the gradients between the passes, `sum(losses).backward()`.
+
+## Silent when
+* the flag is already off on the last iteration (`i < n - 1`);
+* something after the loop visits the graph once more;
+* the graph travels from one iteration to the next (that is RG108).
+
+## Fix safety
+There is no automatic fix: the message says what to write.
+
+## References
+* `torch.autograd.backward`, on `retain_graph`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from graphlint.rules.rule import Claim, Holds, Rule
+from graphlint.trace import Event, Trace
+
+
+def check(trace: Trace) -> Iterator[Claim]:
+    """Yield every flag that only the last pass of each run has no use for."""
+    for kept in trace.retentions():
+        if not kept.needed_but_last or kept.implied or kept.carried or trace.clashes_at(kept.site):
+            continue
+        witness = (
+            Event(kept.site, "visits again what the iteration before kept"),
+            Event(kept.site, "keeps the graph on the last iteration too, and nobody visits it"),
+        )
+        yield Claim(kept.at, witness, kept.doubts)
+
+
+RULE = Rule(
+    code="RG103",
+    name="retain-graph-on-last-iteration",
+    message=(
+        "The last iteration keeps the graph for nobody: run one pass over the sum of the losses, or "
+        "turn the flag off on the last iteration (`retain_graph=i < n - 1`)."
+    ),
+    holds=Holds.EVERY,
+    check=check,
+    observable=True,
+    page=__doc__,
+    bad="""\
+import torch
+
+weight = torch.randn(3, requires_grad=True)
+outputs = weight.exp()
+for i in range(3):
+    outputs[i].backward(retain_graph=True)
+""",
+    good="""\
+import torch
+
+weight = torch.randn(3, requires_grad=True)
+outputs = weight.exp()
+for i in range(3):
+    outputs[i].backward(retain_graph=i < 2)
+""",
+)

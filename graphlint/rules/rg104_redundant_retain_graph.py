@@ -1,0 +1,79 @@
+"""RG104: redundant-retain-graph.
+
+## What it does
+Flags `retain_graph` beside a `create_graph` that has the same value: `retain_graph` defaults to the
+value of `create_graph`.
+
+## Why it matters
+It costs nothing, and says that two things are wanted where one is. Whoever later turns
+`create_graph` off keeps a graph that nobody needs.
+
+## Example
+```python
+(grad,) = torch.autograd.grad(loss, weight, create_graph=True, retain_graph=True)
+```
+
+## Use instead
+```python
+(grad,) = torch.autograd.grad(loss, weight, create_graph=True)
+```
+
+## Silent when
+* the two flags are different expressions, and may differ in value;
+* the call passes only one of them.
+
+## Fix safety
+Safe: the pass does the same.
+
+## References
+* `torch.autograd.grad`: "retain_graph … Defaults to the value of `create_graph`".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from graphlint.rules.edits import drop_implied_retain_graph
+from graphlint.rules.rule import Claim, Holds, Rule
+from graphlint.trace import Event, Trace
+
+
+def check(trace: Trace) -> Iterator[Claim]:
+    """Yield every `retain_graph` that says what `create_graph` says already."""
+    seen = set()
+    for call in trace.calls:
+        if call.repeats_create_graph:
+            seen.add(call.site)
+            yield Claim(call.site, (Event(call.site, "passes both flags"),))
+    for kept in trace.retentions():
+        if kept.implied and kept.site not in seen:
+            witness = (Event(kept.site, "runs with `create_graph` on each time"),)
+            yield Claim(kept.at, witness, kept.doubts)
+
+
+RULE = Rule(
+    code="RG104",
+    name="redundant-retain-graph",
+    message="`create_graph` keeps the graph already: drop `retain_graph`.",
+    holds=Holds.EVERY,
+    check=check,
+    fix=drop_implied_retain_graph,
+    observable=True,
+    page=__doc__,
+    bad="""\
+import torch
+
+weight = torch.randn(3, requires_grad=True)
+loss = (weight**3).sum()
+(grad,) = torch.autograd.grad(loss, weight, retain_graph=True, create_graph=True)
+grad.sum().backward()
+""",
+    good="""\
+import torch
+
+weight = torch.randn(3, requires_grad=True)
+loss = (weight**3).sum()
+(grad,) = torch.autograd.grad(loss, weight, create_graph=True)
+grad.sum().backward()
+""",
+)

@@ -1,0 +1,245 @@
+"""Reading and writing `value.name`, and finding methods through base classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.modules import set_requires_grad
+from graphlint.static.execute.ops import apply_op, is_tensor
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import (
+    NONE,
+    Address,
+    Class,
+    Const,
+    Dict,
+    External,
+    Func,
+    Instance,
+    Layer,
+    Method,
+    Ref,
+    Super,
+    Sym,
+    Tensor,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+DATA = frozenset(("shape", "device", "dtype", "ndim", "is_cuda", "layout", "names", "itemsize"))
+VIEWS = frozenset(("T", "mT", "H", "mH", "real", "imag"))
+
+
+# ---------------------------------------------------------------------------------- classes
+def resolution_order(state: State, address: Address) -> list[Address | External | Sym]:
+    """Return a class and its bases, depth first; a base outside the program is named."""
+    found = state.heap[address]
+    order: list[Address | External | Sym] = [address]
+    for base in found.bases if isinstance(found, Class) else ():
+        if isinstance(base, Ref) and isinstance(state.object(base), Class):
+            if base.address not in order:
+                order += resolution_order(state, base.address)
+        elif isinstance(base, (External, Sym)):
+            order.append(base)
+    return order
+
+
+def members(state: State, address: Address, after: Address | None = None) -> Iterator[Class]:
+    """Walk the classes of the program that an attribute is looked up in."""
+    order = resolution_order(state, address)
+    if after is not None and after in order:
+        order = order[order.index(after) + 1 :]
+    for each in order:
+        found = state.heap[each] if isinstance(each, int) else None
+        if isinstance(found, Class):
+            yield found
+
+
+def is_module(state: State, address: Address) -> bool:
+    """Whether a class inherits from `torch.nn.Module` or one of its layers."""
+    for base in resolution_order(state, address):
+        if isinstance(base, External) and is_module_name(base.name):
+            return True
+    return False
+
+
+def is_module_name(name: str) -> bool:
+    """Whether a library class is a module, by its dotted name."""
+    last = name.rpartition(".")[2]
+    return last.endswith("Module") or ".nn." in f".{name}."
+
+
+def find_method(
+    state: State, owner: Ref, name: str, after: Address | None = None
+) -> Value | None:
+    """Find a class attribute of an instance; a function comes back bound to it."""
+    found = state.object(owner)
+    if not isinstance(found, Instance):
+        return None
+    for cls in members(state, found.cls, after):
+        value = cls.members.get(name)
+        if value is not None:
+            return _bind(value, owner, Ref(found.cls))
+    return None
+
+
+def _bind(value: Value, owner: Value, cls: Ref) -> Value:
+    if isinstance(value, Func) and value.kind != "static":
+        return replace(value, bound=cls if value.kind == "class" else owner)
+    return value
+
+
+# ---------------------------------------------------------------------------------- reading
+def get_attribute(
+    ex: Executor, state: State, node: ir.Node, owner: Value, name: str
+) -> Results:
+    """Read an attribute of a value."""
+    if isinstance(owner, External):
+        return [(state, External(f"{owner.name}.{name}"))]
+    if isinstance(owner, Sym):
+        return [(state, _of_unknown(state, node, owner, name))]
+    if isinstance(owner, Super):
+        return [(state, _of_super(state, owner, name))]
+    if isinstance(owner, Ref):
+        found = state.object(owner)
+        if isinstance(found, Instance):
+            return _of_instance(ex, state, node, owner, found, name)
+        if isinstance(found, Tensor):
+            return [(state, _of_tensor(ex, state, node, owner, found, name))]
+        if isinstance(found, Class):
+            return [(state, _of_class(state, owner, name))]
+        if isinstance(found, Layer):
+            return [(state, _of_layer(state, node, owner, found, name))]
+        if isinstance(found, Dict) and name in found.items and not hasattr(dict, name):
+            return [(state, found.items[name])]
+    return [(state, Method(owner, name))]
+
+
+def _of_unknown(state: State, node: ir.Node, owner: Sym, name: str) -> Value:
+    written = state.attrs.get(("attribute", owner.name, name))
+    if written is not None:
+        return written
+    if name in ("data", "grad"):
+        return state.tensor(node)
+    carries = None if name in DATA else owner.node
+    return Sym(("attribute", owner.name, name), carries)
+
+
+def _of_super(state: State, owner: Super, name: str) -> Value:
+    if isinstance(owner.bound, Ref):
+        method = find_method(state, owner.bound, name, owner.after)
+        if method is not None:
+            return method
+    return Method(owner, name)
+
+
+def _of_instance(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, found: Instance, name: str
+) -> Results:
+    value = found.attrs.get(name)
+    if value is not None:
+        return [(state, value)]
+    method = find_method(state, owner, name)
+    if isinstance(method, Func) and method.kind == "property":
+        return ex.invoke(state, node, method, (), {})
+    if method is not None:
+        return [(state, method)]
+    if name == "__class__":
+        return [(state, Ref(found.cls))]
+    if name == "__dict__":
+        return [(state, state.new(node, Dict(found.attrs, found.opaque)))]
+    fallback = find_method(state, owner, "__getattr__")
+    if fallback is not None and not is_module(state, found.cls):
+        return ex.invoke(state, node, fallback, (Const(name),), {})
+    return [(state, Sym(("attribute", owner.address, name)))]
+
+
+def _of_tensor(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, found: Tensor, name: str
+) -> Value:
+    if name == "data":
+        return state.tensor(node)
+    if name == "grad":
+        return state.attrs.get(("attribute", owner.address, "grad")) or state.tensor(node)
+    if name in VIEWS:
+        return apply_op(ex, state, node, name, (owner,))
+    if name == "requires_grad":
+        return Const(next(state.handles(owner), None) is not None)
+    if name == "is_leaf":
+        return Const(found.node is None)
+    if name in DATA:
+        return Sym(("attribute", owner.address, name))
+    if name == "grad_fn":
+        return NONE if found.node is None else Sym(("attribute", owner.address, name))
+    return Method(owner, name)
+
+
+def _of_class(state: State, owner: Ref, name: str) -> Value:
+    for cls in members(state, owner.address):
+        value = cls.members.get(name)
+        if value is not None:
+            if isinstance(value, Func) and value.kind == "class":
+                return replace(value, bound=owner)
+            return value
+    return Method(owner, name)
+
+
+def _of_layer(state: State, node: ir.Node, owner: Ref, found: Layer, name: str) -> Value:
+    if name in found.attrs:
+        return found.attrs[name]
+    if name in found.keys:
+        return found.children[found.keys.index(name)]
+    if name in ("module", "_orig_mod") and found.children:
+        return found.children[0]
+    if name in ("weight", "bias"):
+        return state.tensor(node, leaf=("layer", owner.address))
+    return Method(owner, name)
+
+
+# ---------------------------------------------------------------------------------- writing
+def set_attribute(
+    ex: Executor, state: State, node: ir.Node, owner: Value, name: str, value: Value
+) -> list[State]:
+    """Write an attribute of a value."""
+    if isinstance(owner, Sym):
+        state.attrs["attribute", owner.name, name] = value
+        return [state]
+    found = state.object(owner) if isinstance(owner, Ref) else None
+    if not isinstance(owner, Ref) or found is None:
+        return [state]
+    if isinstance(found, Instance):
+        setter = _setter(state, found, owner, name)
+        if setter is not None:
+            return [after for after, _ in ex.invoke(state, node, setter, (value,), {})]
+        state.put(owner, replace(found, attrs={**found.attrs, name: value}))
+    elif isinstance(found, Layer):
+        state.put(owner, replace(found, attrs={**found.attrs, name: value}))
+    elif isinstance(found, Class):
+        state.put(owner, replace(found, members={**found.members, name: value}))
+    elif isinstance(found, Tensor):
+        _set_on_tensor(state, node, owner, found, name, value)
+    return [state]
+
+
+def _setter(state: State, found: Instance, owner: Ref, name: str) -> Func | None:
+    for cls in members(state, found.cls):
+        value = cls.members.get(f"{name}.setter")
+        if isinstance(value, Func):
+            return replace(value, bound=owner)
+    return None
+
+
+def _set_on_tensor(
+    state: State, node: ir.Node, owner: Ref, found: Tensor, name: str, value: Value
+) -> None:
+    if name == "requires_grad":
+        set_requires_grad(state, owner, value)
+    elif name == "grad" and is_tensor(state, value):
+        state.attrs["attribute", owner.address, "grad"] = value
+
+

@@ -1,0 +1,360 @@
+"""Python's own functions, and those of `functools`, `copy`, `collections` and the like."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.attributes import get_attribute, set_attribute
+from graphlint.static.execute.branches import truth
+from graphlint.static.execute.items import Items, every, iterate, length
+from graphlint.static.execute.numbers import arithmetic, name_of
+from graphlint.static.execute.ops import apply_op, has_graph, is_tensor
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import (
+    FALSE,
+    NONE,
+    TRUE,
+    Class,
+    Const,
+    Dict,
+    Enumerate,
+    Func,
+    Instance,
+    Layer,
+    List,
+    Partial,
+    Range,
+    Ref,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+    Zip,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+Handler = Callable[..., "Results"]
+NAMES = frozenset(dir(builtins))
+
+
+def _range(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+    if not args:
+        return [(state, state.sym(node))]
+    start: Value = args[0] if len(args) > 1 else Const(0)
+    stop = args[1] if len(args) > 1 else args[0]
+    step = args[2] if len(args) > 2 else Const(1)
+    if not (isinstance(step, Const) and isinstance(step.value, int) and step.value):
+        return [(state, Range(state.sym(node, "index"), state.sym(node, "length"), 1))]
+    if isinstance(start, Const) and isinstance(stop, Const):
+        try:
+            count: Value = Const(len(range(start.value, stop.value, step.value)))
+        except (TypeError, OverflowError):
+            count = state.sym(node, "length")
+    elif step.value == 1:
+        count = arithmetic("Sub", stop, start) or Sym(("length", name_of(stop), name_of(start)))
+    else:
+        count = Sym(("length", name_of(stop), name_of(start), step.value))
+        start = Sym(("index", name_of(start)))
+    return [(state, Range(start, count, step.value))]
+
+
+def _enumerate(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Results:
+    start = args[1] if len(args) > 1 else keywords.get("start", Const(0))
+    return [(state, Enumerate(args[0], start) if args else state.sym(node))]
+
+
+def _zip(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+    return [(state, Zip(tuple(args)))]
+
+
+def _len(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+    return [(state, length(state, args[0]) if args else state.sym(node))]
+
+
+def _list(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Results:
+    items = _all_items(ex, state, node, args[0]) if args else Items(())
+    return [(state, state.new(node, List(items.values, items.length)))]
+
+
+def _all_items(ex: Executor, state: State, node: ir.Node, value: Value) -> Items:
+    lazy = isinstance(value, (Range, Enumerate, Zip))
+    return iterate(ex, state, value, node) if lazy else every(ex, state, value, node)
+
+
+def _tuple(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+    items = _all_items(ex, state, node, args[0]) if args else Items(())
+    if items.length is None:
+        return [(state, Tuple(items.values))]
+    return [(state, state.new(node, List(items.values, items.length)))]
+
+
+def _reversed(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
+    items = _all_items(ex, state, node, args[0]) if args else Items(())
+    return [(state, state.new(node, List(items.values[::-1], items.length)))]
+
+
+def _dict(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Results:
+    given = state.get(args[0], Dict) if args else None
+    pairs = _all_items(ex, state, node, args[0]).values if args and given is None else ()
+    items = dict(given.items) if given else {}
+    for pair in pairs:
+        if isinstance(pair, Tuple) and len(pair.items) == 2 and isinstance(pair.items[0], Const):
+            items[pair.items[0].value] = pair.items[1]
+    is_open = (given.open if given else bool(args)) or "**" in keywords
+    items.update({k: v for k, v in keywords.items() if k != "**"})
+    return [(state, state.new(node, Dict(items, is_open)))]
+
+
+def _defaultdict(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Results:
+    return [(state, state.new(node, Dict(dict(keywords), True)))]
+
+
+def _sum(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+    if not args:
+        return [(state, state.sym(node))]
+    items = _all_items(ex, state, node, args[0]).values
+    if any(is_tensor(state, item) or has_graph(state, item) for item in items):
+        return [(state, apply_op(ex, state, node, "add", (*items, *args[1:])))]
+    return [(state, state.sym(node, "number"))]
+
+
+def _map(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+    if len(args) < 2:
+        return [(state, state.sym(node))]
+    source = args[1] if len(args) == 2 else Zip(tuple(args[1:]))
+    items = _all_items(ex, state, node, source)
+    results: list[tuple[State, tuple[Value, ...]]] = [(state, ())]
+    for item in items.values:
+        given = item.items if len(args) > 2 and isinstance(item, Tuple) else (item,)
+        results = [
+            (after, (*made, value))
+            for before, made in results
+            for after, value in ex.invoke(before, node, args[0], given, {})
+        ]
+    return [(s, s.new(node, List(made, items.length))) for s, made in results]
+
+
+def _number(function: Callable[..., object]) -> Handler:
+    def convert(
+        ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+    ) -> Results:
+        if args and all(isinstance(a, Const) for a in args):
+            try:
+                return [(state, Const(function(*[a.value for a in args if isinstance(a, Const)])))]
+            except (TypeError, ValueError, ArithmeticError):
+                pass
+        first = args[0] if args else None
+        if function in (min, max, abs) and any(has_graph(state, a) for a in args):
+            return [(state, apply_op(ex, state, node, "add", args))]
+        if function in (int, float) and isinstance(first, Sym) and first.node is None:
+            return [(state, first)]
+        named = Sym(("number", function.__name__, tuple(name_of(a) for a in args)))
+        return [(state, named if args else state.sym(node, "number"))]
+
+    return convert
+
+
+def _bool(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+    if not args:
+        return [(state, FALSE)]
+    unsure = isinstance(args[0], Sym)
+    return [(after, Const(way, assumed=unsure)) for after, way in truth(state, args[0])]
+
+
+def _getattr(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
+    if len(args) > 1 and isinstance(args[1], Const) and isinstance(args[1].value, str):
+        owner = state.get(args[0], Instance)
+        if len(args) > 2 and owner and args[1].value not in owner.attrs and not owner.opaque:
+            method = get_attribute(ex, state, node, args[0], args[1].value)
+            known = [r for r in method if isinstance(r[1], (Func, Const, Ref, Tuple))]
+            return known or [(state, args[2])]
+        return get_attribute(ex, state, node, args[0], args[1].value)
+    return [(state, state.sym(node))]
+
+
+def _setattr(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
+    if len(args) > 2 and isinstance(args[1], Const) and isinstance(args[1].value, str):
+        return [
+            (after, NONE)
+            for after in set_attribute(ex, state, node, args[0], args[1].value, args[2])
+        ]
+    return [(state, NONE)]
+
+
+def _next(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+    found = state.get(args[0], List) if args else None
+    if found and found.items:
+        return [(state, found.items[0])]
+    return [(state, state.sym(node, "item"))]
+
+
+def _isinstance(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
+    if len(args) < 2:
+        return [(state, state.sym(node))]
+    known = _is_a(state, args[0], args[1])
+    if known is not None:
+        return [(state, TRUE if known else FALSE)]
+    return [(state, Sym(("compare", "isinstance", name_of(args[0]), name_of(args[1]))))]
+
+
+def _is_a(state: State, value: Value, kind: Value) -> bool | None:
+    """Tell whether a value is of a kind that is a plain name, None where that can't be told."""
+    kinds = kind.items if isinstance(kind, Tuple) else (kind,)
+    names = [getattr(k, "name", "?").rpartition(".")[2] for k in kinds]
+    actual = _kind_of(state, value)
+    if actual is None or "?" in names:
+        return None
+    return any(name in actual for name in names)
+
+
+def _kind_of(state: State, value: Value) -> tuple[str, ...] | None:
+    if isinstance(value, Const):
+        return tuple(cls.__name__ for cls in type(value.value).__mro__)
+    if isinstance(value, Tuple):
+        return ("tuple", "Sequence", "Iterable")
+    found = state.object(value) if isinstance(value, Ref) else None
+    if isinstance(found, Tensor):
+        return ("Tensor", "Variable")
+    if isinstance(found, List):
+        return (found.kind, "Sequence", "Iterable")
+    if isinstance(found, Dict):
+        return ("dict", "Mapping", "OrderedDict")
+    if isinstance(found, Layer):
+        return (found.name, "Module")
+    return None
+
+
+def _print(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+    return [(state, NONE)]
+
+
+def _partial(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Results:
+    if not args:
+        return [(state, state.sym(node))]
+    return [(state, Partial(args[0], tuple(args[1:]), tuple(keywords.items())))]
+
+
+def _reduce(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
+    if len(args) < 2:
+        return [(state, state.sym(node))]
+    items = [*args[2:], *_all_items(ex, state, node, args[1]).values]
+    results: Results = [(state, items[0] if items else state.sym(node))]
+    for item in items[1:]:
+        results = [
+            result
+            for before, value in results
+            for result in ex.invoke(before, node, args[0], (value, item), {})
+        ]
+    return results
+
+
+def _deepcopy(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
+    return [(state, copy_value(state, node, args[0], {}) if args else state.sym(node))]
+
+
+def copy_value(state: State, node: ir.Node, value: Value, done: dict[int, Ref]) -> Value:
+    """Copy a value with everything in it: copied tensors are leaves of their own."""
+    if isinstance(value, Tuple):
+        return Tuple(tuple(copy_value(state, node, item, done) for item in value.items))
+    if isinstance(value, Sym):
+        return state.sym(node)
+    if not isinstance(value, Ref):
+        return value
+    if value.address in done:
+        return done[value.address]
+    found = state.object(value)
+    if isinstance(found, Class):
+        return value
+    made = done[value.address] = state.new(node, found)
+    if isinstance(found, Tensor):
+        leaf = ("tensor", made.address) if found.leaf is not None else None
+        state.put(made, Tensor(None, leaf))
+    elif isinstance(found, List):
+        items = tuple(copy_value(state, node, item, done) for item in found.items)
+        state.put(made, replace(found, items=items))
+    elif isinstance(found, Dict):
+        state.put(made, replace(found, items=_copied(state, node, found.items, done)))
+    elif isinstance(found, Instance):
+        state.put(made, replace(found, attrs=_copied(state, node, found.attrs, done)))
+    elif isinstance(found, Layer):
+        children = tuple(copy_value(state, node, child, done) for child in found.children)
+        attrs = _copied(state, node, found.attrs, done)
+        state.put(made, replace(found, children=children, attrs=attrs))
+    return made
+
+
+def _copied(
+    state: State, node: ir.Node, items: Mapping[str, Value], done: dict[int, Ref]
+) -> dict[str, Value]:
+    return {name: copy_value(state, node, value, done) for name, value in items.items()}
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "range": _range,
+    "enumerate": _enumerate,
+    "zip": _zip,
+    "len": _len,
+    "list": _list,
+    "sorted": _list,
+    "set": _list,
+    "frozenset": _list,
+    "iter": _list,
+    "collections.deque": _list,
+    "tuple": _tuple,
+    "reversed": _reversed,
+    "dict": _dict,
+    "collections.OrderedDict": _dict,
+    "types.SimpleNamespace": _dict,
+    "collections.defaultdict": _defaultdict,
+    "sum": _sum,
+    "map": _map,
+    "min": _number(min),
+    "max": _number(max),
+    "abs": _number(abs),
+    "int": _number(int),
+    "float": _number(float),
+    "round": _number(round),
+    "str": _number(str),
+    "bool": _bool,
+    "getattr": _getattr,
+    "setattr": _setattr,
+    "next": _next,
+    "isinstance": _isinstance,
+    "print": _print,
+    "functools.partial": _partial,
+    "functools.reduce": _reduce,
+    "copy.deepcopy": _deepcopy,
+    "copy.copy": _deepcopy,
+    "tqdm.tqdm": lambda ex, state, node, args, _: [(state, args[0] if args else NONE)],
+    "tqdm.auto.tqdm": lambda ex, state, node, args, _: [(state, args[0] if args else NONE)],
+    "tqdm.trange": _range,
+}
+

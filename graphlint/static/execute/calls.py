@@ -1,0 +1,281 @@
+"""Calling: evaluating arguments, and entering the functions and classes of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute import attributes, library, methods, modules, unknown
+from graphlint.static.execute.items import every
+from graphlint.static.execute.merge import Flow, merge
+from graphlint.static.execute.records import site_of
+from graphlint.static.execute.state import State
+from graphlint.static.execute.statements import run_block
+from graphlint.static.execute.values import (
+    NONE,
+    Class,
+    Const,
+    Context,
+    Dict,
+    Env,
+    External,
+    Func,
+    Instance,
+    Layer,
+    List,
+    Method,
+    Partial,
+    Ref,
+    Super,
+    Sym,
+    Tuple,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+UNKNOWN_KEYWORDS = "**"
+SELF, CLASS = "__self__", "__class__"
+
+
+# -------------------------------------------------------------------------------- arguments
+def call(ex: Executor, node: ir.Call, state: State) -> Results:
+    """Evaluate a call expression."""
+    if isinstance(node.func, ir.Name) and node.func.id == "super" and not node.args:
+        return [(state, _super(state, node))]
+    results: Results = []
+    for after, values in ex.eval_each(_parts(node), state):
+        func, *given = values
+        args, keywords = _arguments(ex, after, node, given)
+        results += invoke(ex, after, node, func, args, keywords)
+    return results
+
+
+def _parts(node: ir.Call) -> list[ir.Expr]:
+    return [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
+
+
+def _arguments(
+    ex: Executor, state: State, node: ir.Call, given: Sequence[Value]
+) -> tuple[list[Value], dict[str, Value]]:
+    """Sort evaluated arguments into positional ones and keywords, unpacking `*` and `**`."""
+    args: list[Value] = []
+    keywords: dict[str, Value] = {}
+    for syntax, value in zip(node.args, given, strict=False):
+        if isinstance(syntax, ir.Starred):
+            args += every(ex, state, value, syntax).values
+        else:
+            args.append(_written_here(state, node, syntax, value))
+    for keyword, value in zip(node.keywords, given[len(node.args) :], strict=True):
+        if keyword.name is not None:
+            keywords[keyword.name] = _written_here(state, node, keyword.value, value)
+            continue
+        spread = state.get(value, Dict)
+        names = {k: v for k, v in spread.items.items() if isinstance(k, str)} if spread else {}
+        keywords.update(names)
+        if spread is None or spread.open:
+            keywords[UNKNOWN_KEYWORDS] = value
+    return args, keywords
+
+
+def _written_here(state: State, node: ir.Call, syntax: ir.Expr, value: Value) -> Value:
+    """Note on a literal flag which call it was written in."""
+    if isinstance(syntax, ir.Const) and (syntax.value is None or isinstance(syntax.value, bool)):
+        return Const(syntax.value, site_of(node, state.frame))
+    return value
+
+
+def _super(state: State, node: ir.Node) -> Value:
+    bound, owner = state.lookup(SELF), state.lookup(CLASS)
+    if bound is not None and isinstance(owner, Ref):
+        return Super(bound, owner.address)
+    return state.sym(node)
+
+
+# --------------------------------------------------------------------------------- dispatch
+def invoke(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    func: Value,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call whatever a value is."""
+    if isinstance(func, Func):
+        return enter(ex, state, node, func, args, keywords)
+    if isinstance(func, Partial):
+        merged = {**dict(func.keywords), **keywords}
+        return invoke(ex, state, node, func.func, (*func.args, *args), merged)
+    if isinstance(func, External):
+        return library.call_external(ex, state, node, func.name, args, keywords)
+    if isinstance(func, Method):
+        return methods.call_method(ex, state, node, func, args, keywords)
+    if isinstance(func, Sym) and func.name[0] == "attribute":
+        owner: Value = Sym(func.name[1], func.node)
+        if isinstance(func.name[1], int):
+            owner = Ref(func.name[1])
+        return methods.call_method(ex, state, node, Method(owner, func.name[2]), args, keywords)
+    if isinstance(func, Context) and args and isinstance(args[0], Func):
+        grad = {"no_grad": False, "enable_grad": True}.get(func.kind)
+        return [(state, replace(args[0], grad=grad))]
+    if isinstance(func, Ref):
+        return _invoke_object(ex, state, node, func, args, keywords)
+    return unknown.call_unknown(ex, state, node, func, args, keywords)
+
+
+def _invoke_object(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    func: Ref,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    found = state.object(func)
+    if isinstance(found, Class):
+        return instantiate(ex, state, node, func, args, keywords)
+    if isinstance(found, Instance):
+        for name in ("__call__", "forward"):
+            method = attributes.find_method(state, func, name)
+            if method is not None:
+                return invoke(ex, state, node, method, args, keywords)
+    if isinstance(found, Layer):
+        return modules.call_layer(ex, state, node, func, found, args, keywords)
+    return unknown.call_unknown(ex, state, node, func, args, keywords)
+
+
+# -------------------------------------------------------------------------------- functions
+def make_function(ex: Executor, function: ir.Function, state: State) -> Results:
+    """Evaluate a function's defaults, and close over the environment."""
+    with_default = [p for p in function.parameters if p.default is not None]
+    results: Results = []
+    for after, values in ex.eval_each([p.default for p in with_default if p.default], state):
+        defaults = tuple((p.name, v) for p, v in zip(with_default, values, strict=True))
+        results.append((after, Func(function, after.env, defaults)))
+    return results
+
+
+def enter(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    func: Func,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Run a function of the program in the caller's state."""
+    function = func.function
+    ex.called.add(function)
+    if _too_deep(ex, state, function):
+        ex.too_deep()
+        return unknown.call_unknown(ex, state, node, func, args, keywords)
+    given = list(args) if func.bound is None else [func.bound, *args]
+    saved = (state.frame, state.env, state.grad, state.temps, state.yields)
+    state.temps = (*state.temps, Tuple(tuple(given)), Tuple(tuple(keywords.values())))
+    ex.enter(state, node, "call", function)
+    variables = _bind_parameters(ex, state, func, given, keywords)
+    if func.owner is not None and given:
+        variables = {**variables, SELF: given[0], CLASS: Ref(func.owner)}
+    scope = state.new(function, Env(variables, func.env))
+    state.stack, state.env = (*state.stack, state.env), scope.address
+    state.grad = state.grad if func.grad is None else func.grad
+    state.yields = () if function.yields else state.yields
+    outcomes = run_block(ex, function.body, state)
+    return _leave(ex, node, function, outcomes, saved)
+
+
+def _leave(ex: Executor, node: ir.Node, function: ir.Function, outcomes, saved) -> Results:  # type: ignore[no-untyped-def]
+    frame, env, grad, temps, yields = saved
+    returned = []
+    for state, flow in outcomes:
+        state.frame, state.env, state.grad, state.temps = frame, env, grad, temps
+        state.stack = state.stack[:-1]
+        value = flow.value if flow.value is not None else NONE
+        if function.yields:
+            value = state.new(node, List(state.yields))
+            state.yields = yields
+        if flow.kind == "raise":
+            ex.raised(state)
+        else:
+            returned.append((state, Flow("return", value)))
+    return [(state, flow.value or NONE) for state, flow in merge(ex, returned)]
+
+
+def _too_deep(ex: Executor, state: State, function: ir.Function) -> bool:
+    if len(state.stack) >= ex.budget.depth:
+        return True
+    nested = sum(frame.detail is function for frame in state.frame.chain())
+    return nested >= ex.budget.recursion
+
+
+def _bind_parameters(
+    ex: Executor,
+    state: State,
+    func: Func,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> dict[str, Value]:
+    """Match arguments with parameters; what nobody gives and has no default is unknown."""
+    parameters = func.function.parameters
+    positional = [p.name for p in parameters if p.kind == "positional"]
+    bound = dict(zip(positional, args, strict=False))
+    rest = {k: v for k, v in keywords.items() if k != UNKNOWN_KEYWORDS}
+    defaults = dict(func.defaults)
+    unsure = UNKNOWN_KEYWORDS in keywords
+    for parameter in parameters:
+        name = parameter.name
+        if parameter.kind == "star":
+            bound[name] = Tuple(tuple(args[len(positional) :]))
+        elif parameter.kind == "double_star":
+            names = {p.name for p in parameters}
+            extra = {k: v for k, v in rest.items() if k not in names}
+            bound[name] = state.new(parameter, Dict(extra, unsure))
+        elif name in rest:
+            bound[name] = rest[name]
+        elif name not in bound:
+            default = None if unsure else defaults.get(name)
+            bound[name] = default or Sym(("parameter", state.frame, name))
+    return bound
+
+
+# ---------------------------------------------------------------------------------- classes
+def instantiate(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    cls: Ref,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Make an object of a class of the program, and run its `__init__`."""
+    opaque = any(
+        not isinstance(base, int) and base not in KNOWN_BASES
+        for base in attributes.resolution_order(state, cls.address)
+    )
+    made = state.new(node, Instance(cls.address, {}, opaque))
+    method = attributes.find_method(state, made, "__init__")
+    if method is None:
+        fields = _dataclass_fields(state, cls, args, keywords)
+        state.put(made, replace(state.object(made), attrs=fields))  # type: ignore[type-var]
+        return [(state, made)]
+    return [(after, made) for after, _ in invoke(ex, state, node, method, args, keywords)]
+
+
+def _dataclass_fields(
+    state: State, cls: Ref, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> dict[str, Value]:
+    found = state.get(cls, Class)
+    names = [
+        name
+        for name, value in (found.members.items() if found else ())
+        if not isinstance(value, Func) and not name.startswith("__")
+    ]
+    fields = {name: value for name, value in keywords.items() if name != UNKNOWN_KEYWORDS}
+    return {**dict(zip(names, args, strict=False)), **fields}
+
+
+KNOWN_BASES = frozenset(External(name) for name in ("object", "torch.nn.Module", "nn.Module"))

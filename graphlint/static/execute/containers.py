@@ -1,0 +1,146 @@
+"""Methods of lists, dictionaries and unknown containers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.items import every
+from graphlint.static.execute.numbers import name_of
+from graphlint.static.execute.state import State
+from graphlint.static.execute.subscripts import dict_key
+from graphlint.static.execute.unknown import hand_over
+from graphlint.static.execute.values import NONE, Const, Dict, List, Ref, Sym, Tuple, Value
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+ADDING = frozenset("append add appendleft push put register".split())
+
+
+def call_list(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Ref,
+    found: List,
+    name: str,
+    args: Sequence[Value],
+) -> Results:
+    """Call a method of a list, set or deque."""
+    items = found.items
+    if name in ADDING:
+        added = (*args[:1], *items) if name == "appendleft" else (*items, *args[:1])
+        state.put(owner, replace(found, items=added))
+    elif name in ("extend", "update") and args:
+        more = every(ex, state, args[0], node)
+        length = found.length or more.length
+        state.put(owner, replace(found, items=(*items, *more.values), length=length))
+    elif name == "insert" and len(args) > 1:
+        state.put(owner, replace(found, items=(args[1], *items)))
+    elif name == "clear":
+        state.put(owner, replace(found, items=(), length=None))
+    elif name == "reverse":
+        state.put(owner, replace(found, items=items[::-1]))
+    elif name in ("pop", "popleft"):
+        return [(state, _pop(state, node, owner, found, name, args))]
+    elif name == "copy":
+        return [(state, state.new(node, List(items, found.length, found.kind)))]
+    elif name not in ("sort", "remove", "discard"):
+        return [(state, state.sym(node, "number"))]
+    return [(state, NONE)]
+
+
+def _pop(
+    state: State, node: ir.Node, owner: Ref, found: List, name: str, args: Sequence[Value]
+) -> Value:
+    items = list(found.items)
+    if not items:
+        return state.sym(node)
+    position = 0 if name == "popleft" else -1
+    if args and isinstance(args[0], Const) and isinstance(args[0].value, int):
+        position = args[0].value
+    if not -len(items) <= position < len(items):
+        position = -1
+    value = items.pop(position)
+    state.put(owner, replace(found, items=tuple(items)))
+    return value
+
+
+def call_dict(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Ref,
+    found: Dict,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call a method of a dictionary."""
+    length = state.sym(node, "length") if found.open else None
+    if name == "items":
+        pairs = tuple(Tuple((_key(key), value)) for key, value in found.items.items())
+        return [(state, state.new(node, List(pairs, length)))]
+    if name == "values":
+        return [(state, state.new(node, List(tuple(found.items.values()), length)))]
+    if name == "keys":
+        return [(state, state.new(node, List(tuple(map(_key, found.items)), length)))]
+    if name in ("get", "pop", "setdefault") and args:
+        return [(state, _look_up(state, node, owner, found, name, args))]
+    if name == "update":
+        given = state.get(args[0], Dict) if args else None
+        merged = {**found.items, **(given.items if given else {}), **keywords}
+        is_open = found.open or (bool(args) and given is None)
+        state.put(owner, Dict(merged, is_open))
+        return [(state, NONE)]
+    if name == "clear":
+        state.put(owner, Dict({}))
+        return [(state, NONE)]
+    if name == "copy":
+        return [(state, state.new(node, Dict(found.items, found.open)))]
+    return [(state, state.sym(node))]
+
+
+def _key(key: object) -> Value:
+    return Sym(key) if isinstance(key, tuple) else Const(key)
+
+
+def _look_up(
+    state: State, node: ir.Node, owner: Ref, found: Dict, name: str, args: Sequence[Value]
+) -> Value:
+    key = dict_key(args[0])
+    default = args[1] if len(args) > 1 else NONE
+    if key in found.items:
+        if name == "pop":
+            rest = {k: v for k, v in found.items.items() if k != key}
+            state.put(owner, replace(found, items=rest))
+        return found.items[key]
+    if name == "setdefault":
+        state.put(owner, replace(found, items={**found.items, key: default}))
+        return default
+    return state.sym(node) if found.open or isinstance(args[0], Sym) else default
+
+
+def call_unknown_container(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Sym,
+    name: str,
+    args: Sequence[Value],
+) -> Results:
+    """Call a method that an unknown value shares with containers."""
+    if name in ("append", "extend", "add"):
+        hand_over(state, args, name)
+        return [(state, NONE)]
+    if name == "items":
+        pairs = tuple(
+            Tuple((Sym(("key", owner.name, i)), Sym(("value", owner.name, i), owner.node)))
+            for i in range(2)
+        )
+        return [(state, state.new(node, List(pairs, Sym(("length", owner.name)))))]
+    named = tuple(name_of(arg) for arg in args)
+    return [(state, Sym(("result", owner.name, name, named), owner.node))]

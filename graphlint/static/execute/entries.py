@@ -1,0 +1,213 @@
+"""What is run: the module's top level, then functions and methods that nothing in it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.attributes import members
+from graphlint.static.execute.calls import enter, instantiate
+from graphlint.static.execute.executor import Executor, OutOfSteps
+from graphlint.static.execute.merge import Flow, merge
+from graphlint.static.execute.statements import run_block
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import Class, Env, Func, Ref, Value
+from graphlint.trace import Confidence, Doubt
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.frames import Frame
+
+PASS_NAMES = frozenset(("backward", "grad", "manual_backward"))
+GENERIC = frozenset("forward __init__ __call__ get items append extend main run step".split())
+"""Names that too many things have for a call of one to say which is meant."""
+OUT_OF_STEPS = Doubt(Confidence.POSSIBLE, "the code from here on is too long to be followed")
+MOST_METHODS, MOST_STATES, ROUNDS = 14, 6, 2
+
+
+def run_program(ex: Executor, module: ir.Module) -> None:
+    """Run everything in a file that can run a backward pass."""
+    relevant = Relevance(module, ex.backward_functions)
+    state = _run_top_level(ex, module)
+    if state is None:
+        return
+    env = state.heap[ex.module_env]
+    assert isinstance(env, Env)
+    classes = [v for v in env.vars.values() if isinstance(v, Ref) and state.get(v, Class)]
+    for cls in classes:
+        _run_class(ex, state, module, cls, relevant)
+    functions = [v for v in env.vars.values() if isinstance(v, Func)]
+    for wanted in (False, True):  # first those that no function mentions
+        for func in functions:
+            if relevant.mentioned(func.function) is wanted:
+                _run_function(ex, state, module, func, relevant)
+
+
+class Relevance:
+    """Tells from the names that they mention which functions can reach a backward pass."""
+
+    def __init__(self, module: ir.Module, extra: Iterable[str]) -> None:
+        self._functions = list(functions_in(module.body))
+        self._names = set(PASS_NAMES) | set(extra)
+        grown = True
+        while grown:
+            grown = False
+            for function in self._functions:
+                name = function.name
+                if name not in self._names and name not in GENERIC and self.reaches(function):
+                    self._names.add(name)
+                    grown = True
+
+    def reaches(self, function: ir.Function) -> bool:
+        """Whether a function's body can reach a pass."""
+        return not self._names.isdisjoint(function.mentions.calls)
+
+    def mentioned(self, function: ir.Function) -> bool:
+        """Whether another function calls it, by its name."""
+        return any(
+            function.name in other.mentions.calls and other is not function
+            for other in self._functions
+        )
+
+
+def functions_in(block: Sequence[ir.Stmt]) -> Iterable[ir.Function]:
+    """Walk the functions and methods that are defined in a block, not those within functions."""
+    for statement in block:
+        if isinstance(statement, ir.FunctionDef):
+            yield statement.function
+        elif isinstance(statement, ir.ClassDef):
+            yield from functions_in(statement.body)
+        elif isinstance(statement, ir.If):
+            yield from functions_in((*statement.body, *statement.orelse))
+        elif isinstance(statement, ir.Try):
+            yield from functions_in((*statement.body, *statement.orelse))
+
+
+# --------------------------------------------------------------------------------- top level
+def _run_top_level(ex: Executor, module: ir.Module) -> State | None:
+    """Run a module; return a state with its definitions, from which functions can be run."""
+    ex.begin()
+    try:
+        outcomes = run_block(ex, module.body, _fresh(ex, module))
+    except (OutOfSteps, RecursionError):
+        ex.records.cut(OUT_OF_STEPS)
+        outcomes = []
+    for state, _ in outcomes:
+        ex.finish(state)
+    if outcomes:
+        return _cleared(outcomes[0][0])
+    ex.begin()
+    definitions = [s for s in module.body if isinstance(s, DEFINING)]
+    try:
+        outcomes = run_block(ex, definitions, _fresh(ex, module))
+    except (OutOfSteps, RecursionError):
+        return None
+    return _cleared(outcomes[0][0]) if outcomes else None
+
+
+DEFINING = (ir.FunctionDef, ir.ClassDef, ir.Import)
+
+
+def _fresh(ex: Executor, module: ir.Module) -> State:
+    frame = ex.frames.enter(None, module, "module", module)
+    ex.module_env = ex.frames.name("module", module)
+    state = State(ex.frames, frame, ex.module_env)
+    state.heap[ex.module_env] = Env({}, None)
+    return state
+
+
+def _cleared(state: State) -> State:
+    """Forget what a path assumed and left pending, but not what it defined."""
+    cleared = state.fork()
+    cleared.pending, cleared.kept, cleared.freed = {}, {}, {}
+    cleared.conds, cleared.bounds, cleared.temps, cleared.yields = {}, {}, (), ()
+    cleared.grad = True
+    return cleared
+
+
+# --------------------------------------------------------------------------------- functions
+def _run_function(
+    ex: Executor, base: State, module: ir.Module, func: Func, relevant: Relevance
+) -> None:
+    if func.function in ex.called or not relevant.reaches(func.function):
+        return
+    ex.begin()
+    state = _cleared(base)
+    state.frame = _entry_frame(ex, module, func.function)
+    try:
+        for after, value in enter(ex, state, func.function, func, (), {}):
+            ex.finish(after, escaping=(value,))
+    except (OutOfSteps, RecursionError):
+        ex.records.cut(OUT_OF_STEPS)
+
+
+def _entry_frame(ex: Executor, module: ir.Module, place: object) -> Frame:
+    outer = ex.frames.enter(None, module, "module", module)
+    return ex.frames.enter(outer, place, "entry")
+
+
+# ----------------------------------------------------------------------------------- classes
+def _run_class(
+    ex: Executor, base: State, module: ir.Module, cls: Ref, relevant: Relevance
+) -> None:
+    """Run a class's uncalled methods after `__init__`, in order, twice over."""
+    methods = _entry_methods(ex, base, cls, relevant)
+    if not methods:
+        return
+    ex.begin()
+    state = _cleared(base)
+    state.frame = _entry_frame(ex, module, cls)
+    place = methods[0].function
+    try:
+        made = instantiate(ex, state, place, cls, (), {})[:MOST_STATES]
+        running = [(after, value) for after, value in made]
+        for index in range(ROUNDS):
+            for method in methods:
+                running = _run_method(ex, running, method, index)
+        for after, _ in running:
+            ex.finish(after)
+    except (OutOfSteps, RecursionError):
+        ex.records.cut(OUT_OF_STEPS)
+
+
+def _entry_methods(
+    ex: Executor, base: State, cls: Ref, relevant: Relevance
+) -> list[Func]:
+    found: dict[str, Func] = {}
+    for owner in members(base, cls.address):
+        for name, value in owner.members.items():
+            if isinstance(value, Func) and name not in found:
+                found[name] = value
+    uncalled = [
+        f
+        for name, f in found.items()
+        if f.function not in ex.called and (name == "__call__" or not name.startswith("__"))
+    ]
+    reaching = [f for f in uncalled if relevant.reaches(f.function)]
+    entries = [f for f in reaching if not relevant.mentioned(f.function)] or reaching
+    used = frozenset().union(*(f.function.mentions.reads for f in entries))
+    calls = frozenset().union(*(f.function.mentions.calls for f in entries))
+    chosen = [
+        f
+        for f in uncalled
+        if f in entries or (f.function.mentions.writes & used and f.function.name not in calls)
+    ]
+    return chosen[:MOST_METHODS] if entries else []
+
+
+def _run_method(
+    ex: Executor, running: list[tuple[State, Value]], method: Func, index: int
+) -> list[tuple[State, Value]]:
+    ended = []
+    for state, owner in running:
+        bound = method if method.kind == "static" else replace(method, bound=owner)
+        frame = ex.enter(state, method.owner, "loop", index=index)
+        for after, value in enter(ex, state, method.function, bound, (), {}):
+            after.frame = frame
+            ex.escape(after, (value,))
+            ended.append((after, Flow("return", owner)))
+    merged = merge(ex, ended)
+    for dropped, _ in merged[MOST_STATES:]:
+        ex.drop(dropped)
+    return [(after, flow.value or running[0][1]) for after, flow in merged[:MOST_STATES]]

@@ -1,0 +1,74 @@
+"""Names for what an execution makes: where in the execution it was made.
+
+# Note [Execution index]
+Every object, graph node and unknown value is named by the *frame* in which it was made (the calls
+and loop iterations that led there), the syntax node that made it, and a number that tells apart what
+one syntax node makes in one frame. Two states that got to the same point by different branches thus
+give equal names to equal things, and can be compared without renumbering; and that something was
+made in an earlier iteration of a loop is read off its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A call (`kind` "call") or loop iteration ("loop") within another frame.
+
+    Attributes:
+        parent: the frame around it, None for an entry point.
+        place: the call or loop, as a syntax node; a name for an entry point.
+        detail: the function that is called, or None.
+        index: which iteration.
+    """
+
+    parent: Frame | None
+    place: Any
+    kind: str
+    detail: Any = None
+    index: int = 0
+    loops: dict[Any, int] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Collect the loop iterations around the frame: loop instance to iteration."""
+        if self.parent is not None:
+            self.loops.update(self.parent.loops)
+        if self.kind == "loop":
+            self.loops[self.parent, self.place] = self.index
+
+    def chain(self) -> Iterator[Frame]:
+        """Walk outwards from this frame."""
+        frame: Frame | None = self
+        while frame is not None:
+            yield frame
+            frame = frame.parent
+
+    def precedes(self, later: Frame) -> bool:
+        """Whether this frame is in an earlier iteration of a loop that `later` is in."""
+        return any(later.loops.get(loop, -1) > index for loop, index in self.loops.items())
+
+
+class Frames:
+    """Hands out frames and names, the same for the same question."""
+
+    def __init__(self) -> None:
+        self._frames: dict[tuple[Any, ...], Frame] = {}
+        self._names: dict[tuple[Any, ...], int] = {}
+
+    def enter(
+        self, parent: Frame | None, place: Any, kind: str, detail: Any = None, index: int = 0
+    ) -> Frame:
+        """Return the frame of a call or of a loop's iteration."""
+        key = (parent, place, kind, detail, index)
+        frame = self._frames.get(key)
+        if frame is None:
+            frame = self._frames[key] = Frame(parent, place, kind, detail, index)
+        return frame
+
+    def name(self, *key: Any) -> int:
+        """Return a number that stands for a key."""
+        return self._names.setdefault(key, len(self._names))

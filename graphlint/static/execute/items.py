@@ -1,0 +1,181 @@
+"""What a value yields when it is iterated over, and how long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.numbers import from_linear, linear, name_of
+from graphlint.static.execute.ops import apply_op
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import (
+    Const,
+    Dict,
+    Enumerate,
+    Layer,
+    List,
+    Range,
+    Ref,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+    Zip,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The items of an iteration.
+
+    `length` is None where these are all; otherwise they are the first and the last of that many.
+    """
+
+    values: tuple[Value, ...]
+    length: Value | None = None
+
+
+def length(state: State, value: Value) -> Value:
+    """Return how many items a value has; the same unknown each time where that is not known."""
+    if isinstance(value, Tuple):
+        return Const(len(value.items))
+    if isinstance(value, Const) and isinstance(value.value, (str, bytes)):
+        return Const(len(value.value))
+    if isinstance(value, Range):
+        return value.count
+    if isinstance(value, Enumerate):
+        return length(state, value.items)
+    if isinstance(value, Ref):
+        found = state.object(value)
+        if isinstance(found, List):
+            return Const(len(found.items)) if found.length is None else found.length
+        if isinstance(found, Dict) and not found.open:
+            return Const(len(found.items))
+        if isinstance(found, Layer) and found.children:
+            return Const(len(found.children))
+        return Sym(("length", value.address))
+    return Sym(("length", name_of(value)))
+
+
+def iterate(ex: Executor, state: State, value: Value, place: ir.Node) -> Items:
+    """Return what a loop over a value sees; long loops see some of it (`Budget.iterations`)."""
+    if isinstance(value, Range):
+        return _range(ex, state, value)
+    if isinstance(value, Enumerate):
+        return _enumerate(ex, state, value, place)
+    if isinstance(value, Zip):
+        return _zip(ex, state, value, place)
+    if isinstance(value, Tuple):
+        return _some(ex, value.items)
+    if isinstance(value, Ref):
+        return _object(ex, state, value, place)
+    if isinstance(value, Sym):
+        count = length(state, value)
+        _at_least_two(state, count)
+        names = [Sym(("item", value.name, index), value.node) for index in (0, -1)]
+        return Items(tuple(names), count)
+    return Items((state.sym(place, "item"), state.sym(place, "item")), state.sym(place, "length"))
+
+
+def every(ex: Executor, state: State, value: Value, place: ir.Node) -> Items:
+    """Return all items that are known, for unpacking and building containers."""
+    if isinstance(value, Tuple):
+        return Items(value.items)
+    found = state.get(value, List)
+    if found:
+        return Items(found.items, found.length)
+    return iterate(ex, state, value, place)
+
+
+def _some(ex: Executor, items: Sequence[Value]) -> Items:
+    if len(items) > ex.budget.iterations + 2:
+        return Items((*items[:2], items[-1]))
+    return Items(tuple(items))
+
+
+def _at_least_two(state: State, count: Value) -> None:
+    split = linear(count)
+    if split and split[0] is not None:
+        name, offset = split
+        state.bounds[name] = max(state.bounds.get(name, 2 - int(offset)), 2 - int(offset))
+
+
+def _range(ex: Executor, state: State, value: Range) -> Items:
+    start, count = linear(value.start), value.count
+    if isinstance(count, Const) and isinstance(count.value, int):
+        indices: Sequence[int] = range(max(0, count.value))
+        if len(indices) > ex.budget.iterations:
+            indices = (0, 1, len(indices) - 1)
+        if start is None:
+            return Items(tuple(Sym(("index", name_of(value.start), i)) for i in indices))
+        return Items(tuple(from_linear(start[0], start[1] + i * value.step) for i in indices))
+    _at_least_two(state, count)
+    total = linear(count)
+    if start and total and total[0] is not None and start[0] is None and value.step == 1:
+        last = from_linear(total[0], start[1] + total[1] - 1)
+    else:
+        last = Sym(("last", name_of(value)))
+    return Items((value.start, last), count)
+
+
+def _enumerate(ex: Executor, state: State, value: Enumerate, place: ir.Node) -> Items:
+    inner = iterate(ex, state, value.items, place)
+    start = linear(value.start)
+    count = length(state, value.items)
+    total = linear(count)
+    numbers: list[Value] = []
+    known = start is not None and start[0] is None
+    for index in range(len(inner.values)):
+        last = index == len(inner.values) - 1 and index > 0
+        if not known or start is None:
+            numbers.append(Sym(("index", name_of(value.start), index)))
+        elif last and total:
+            numbers.append(from_linear(total[0], total[1] + start[1] - 1))
+        else:
+            numbers.append(Const(int(start[1]) + index))
+    if inner.length is not None:
+        _at_least_two(state, count)
+    pairs = zip(numbers, inner.values, strict=True)
+    return Items(tuple(Tuple(pair) for pair in pairs), inner.length)
+
+
+def _zip(ex: Executor, state: State, value: Zip, place: ir.Node) -> Items:
+    columns = [iterate(ex, state, column, place) for column in value.columns]
+    if not columns:
+        return Items(())
+    exact = [column for column in columns if column.length is None]
+    count = min(len(column.values) for column in exact or columns)
+    rows = []
+    for index in range(count):
+        row = [c.values[min(index, len(c.values) - 1)] for c in columns if c.values]
+        rows.append(Tuple(tuple(row)))
+    return Items(tuple(rows), None if exact else columns[0].length)
+
+
+def _object(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Items:
+    found = state.object(ref)
+    if isinstance(found, List):
+        if found.length is None:
+            return _some(ex, found.items)
+        _at_least_two(state, found.length)
+        items = found.items * 2 if len(found.items) == 1 else found.items
+        return Items(items, found.length)
+    if isinstance(found, Dict):
+        keys = tuple(Const(k) if not isinstance(k, tuple) else Sym(k) for k in found.items)
+        return Items(keys, length(state, ref) if found.open else None)
+    if isinstance(found, Layer):
+        if found.keys:
+            return Items(tuple(map(Const, found.keys)))
+        return _some(ex, found.children)
+    count = length(state, ref)
+    _at_least_two(state, count)
+    if isinstance(found, Tensor):
+        rows = [apply_op(ex, state, place, "select", (ref,)) for _ in range(2)]
+        return Items(tuple(rows), count)
+    names = [Sym(("item", ref.address, index)) for index in (0, -1)]
+    return Items(tuple(names), count)

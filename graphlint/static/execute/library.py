@@ -1,0 +1,235 @@
+"""Calls of library functions, by their dotted names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute import builtins, unknown
+from graphlint.static.execute.items import every
+from graphlint.static.execute.modules import make_layer, make_optimizer
+from graphlint.static.execute.ops import apply_inplace, apply_op
+from graphlint.static.execute.passes import run_pass
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import (
+    Const,
+    Context,
+    External,
+    Func,
+    List,
+    Ref,
+    Scaler,
+    Tensor,
+    Value,
+)
+from graphlint.static.knowledge.facts import MAYBE
+from graphlint.static.knowledge.ops import cuts, find_inplace, find_op, makes
+from graphlint.trace import Form
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+BUILTINS = builtins.NAMES
+GRAD_CONTEXTS = frozenset(("no_grad", "enable_grad", "set_grad_enabled", "inference_mode"))
+PLAIN_CONTEXTS = frozenset(
+    "autocast device profile record_function detect_anomaly set_detect_anomaly save_on_cpu "
+    "saved_tensors_hooks fork_rng nullcontext suppress".split()
+)
+CHECKPOINTS = frozenset(("checkpoint", "checkpoint_sequential"))
+TRANSPARENT = frozenset(("compile", "Variable", "wraps", "jit.script"))
+VECTORS = frozenset(("parameters_to_vector", "pad_sequence", "pack_padded_sequence"))
+CLOSED_CALLS = frozenset(
+    "clip_grad_norm_ clip_grad_value_ save manual_seed manual_seed_all seed synchronize".split()
+)
+
+
+def call_external(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call something of a library."""
+    handler = builtins.HANDLERS.get(name)
+    if handler is not None:
+        return handler(ex, state, node, args, keywords)
+    last = name.rpartition(".")[2]
+    if last in GRAD_CONTEXTS:
+        return [(state, _grad_context(last, args, keywords))]
+    if last in PLAIN_CONTEXTS:
+        return [(state, Context("nothing"))]
+    if last == "scale_loss":
+        return [(state, Context("nothing", args[0] if args else None))]
+    if name == "itertools.chain" or name == "filter":
+        return _gathered(ex, state, node, args[1:] if name == "filter" else args)
+    if is_torch(name):
+        return _call_torch(ex, state, node, name, last, args, keywords)
+    if last in ex.backward_functions and isinstance(node, ir.Call):
+        return run_pass(ex, node, state, Form.WRAPPER, args, keywords)
+    return unknown.call_unknown(ex, state, node, External(name), args, keywords)
+
+
+def is_torch(name: str) -> bool:
+    """Whether a dotted name belongs to PyTorch."""
+    return name.startswith("torch.") or name == "torch"
+
+
+def _grad_context(last: str, args: Sequence[Value], keywords: Mapping[str, Value]) -> Value:
+    mode = args[0] if args else keywords.get("mode")
+    if isinstance(mode, Func):  # used as a plain decorator: no_grad(function)
+        return replace(mode, grad=last == "enable_grad")
+    if last == "set_grad_enabled":
+        return Context(last, mode)
+    if last == "inference_mode" and mode is not None:
+        on = isinstance(mode, Const) and not mode.value
+        return Context("nothing" if on else "no_grad")
+    return Context("enable_grad" if last == "enable_grad" else "no_grad")
+
+
+def _gathered(ex: Executor, state: State, node: ir.Node, args: Sequence[Value]) -> Results:
+    """Chain iterables, or filter one: what the filter keeps is not known, so all of it."""
+    parts = [every(ex, state, value, node) for value in args]
+    length = next((part.length for part in parts if part.length is not None), None)
+    items = tuple(item for part in parts for item in part.values)
+    return [(state, state.new(node, List(items, length)))]
+
+
+# ------------------------------------------------------------------------------------- torch
+def _call_torch(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    name: str,
+    last: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    if name in PASSES and isinstance(node, ir.Call):
+        return run_pass(ex, node, state, PASSES[name], args, keywords)
+    if name.startswith("torch.optim.") and last[:1].isupper() and ".lr_scheduler." not in name:
+        return [(state, make_optimizer(ex, state, node, last, args, keywords))]
+    if last == "Parameter":
+        return [(state, _parameter(state, node, args, keywords))]
+    if _is_layer(name, last):
+        return [(state, make_layer(ex, state, node, last, args, keywords))]
+    if last == "GradScaler":
+        return [(state, state.new(node, Scaler()))]
+    if last in CHECKPOINTS and args:
+        return ex.invoke(state, node, args[0], args[1:], _without_options(keywords))
+    if last == "Variable":
+        return [(state, _variable(state, node, args, keywords))]
+    if last in TRANSPARENT and args:
+        return [(state, args[0])]
+    if last in CLOSED_CALLS or ".init." in name:
+        return _closed(state, node, name, args)
+    return _call_op(ex, state, node, name, last, args, keywords)
+
+
+PASSES: Mapping[str, Form] = {
+    "torch.autograd.backward": Form.AUTOGRAD_BACKWARD,
+    "torch.autograd.grad": Form.AUTOGRAD_GRAD,
+}
+
+
+def _is_layer(name: str, last: str) -> bool:
+    return name.startswith("torch.nn.") and ".functional." not in name and last[:1].isupper()
+
+
+def _without_options(keywords: Mapping[str, Value]) -> dict[str, Value]:
+    options = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug")
+    return {name: value for name, value in keywords.items() if name not in options}
+
+
+def _wants_grad(keywords: Mapping[str, Value], default: bool = False) -> bool:
+    flag = keywords.get("requires_grad")
+    return default if flag is None else not (isinstance(flag, Const) and not flag.value)
+
+
+def _leaf(state: State, node: ir.Node) -> Ref:
+    made = state.tensor(node)
+    state.put(made, Tensor(None, ("tensor", made.address)))
+    return made
+
+
+def _parameter(
+    state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Value:
+    flags = dict(keywords)
+    if len(args) > 1:
+        flags["requires_grad"] = args[1]
+    return _leaf(state, node) if _wants_grad(flags, True) else state.tensor(node)
+
+
+def _variable(
+    state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Value:
+    if _wants_grad(keywords):
+        return _leaf(state, node)
+    return args[0] if args else state.tensor(node)
+
+
+def _closed(state: State, node: ir.Node, name: str, args: Sequence[Value]) -> Results:
+    """Call what neither records nor keeps a graph."""
+    return [(state, args[0] if ".init." in name and args else state.sym(node, "number"))]
+
+
+def _call_op(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    name: str,
+    last: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    if makes(name) or last == "randn":
+        made = _leaf(state, node) if _wants_grad(keywords) else state.tensor(node)
+        return [(state, made)]
+    if cuts(name):
+        return [(state, state.tensor(node))]
+    if find_inplace(last) and args and isinstance(args[0], Ref):
+        return [(state, apply_inplace(ex, state, node, args[0], last, args[1:], keywords))]
+    if find_op(name) is not None:
+        inplace = keywords.get("inplace")
+        if isinstance(inplace, Const) and inplace.value and args and isinstance(args[0], Ref):
+            done = apply_inplace(ex, state, node, args[0], f"{last}_", args[1:], {})
+            return [(state, done)]
+        return [(state, apply_op(ex, state, node, name, args, keywords))]
+    if last in VECTORS:
+        return [(state, apply_op(ex, state, node, "cat", args))]
+    return _call_other(ex, state, node, name, last, args, keywords)
+
+
+def _call_other(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    name: str,
+    last: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    if name.startswith(("torch.cuda", "torch.backends", "torch.utils.data", "torch.random")):
+        return [(state, state.sym(node))]
+    if last in ("is_grad_enabled",):
+        return [(state, Const(state.grad))]
+    if name.startswith("torch.distributions."):
+        return [(state, state.sym(node, node=_distribution(state, node, args, keywords)))]
+    return unknown.call_unknown(ex, state, node, External(name), args, keywords)
+
+
+def _distribution(
+    state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> int | None:
+    """Return the node that a distribution's samples and densities stand on, if there is one."""
+    given = [*args, *keywords.values()]
+    nodes = tuple(dict.fromkeys(n for value in given for n in state.nodes(value)))
+    leaves = frozenset(h for v in given for h in state.handles(v) if not isinstance(h, int))
+    if not state.grad or not (nodes or leaves):
+        return None
+    return state.record(node, "distribution", nodes, leaves, MAYBE, saved_inputs=nodes)
+

@@ -1,0 +1,299 @@
+"""Collapse states that can't be told apart any more, and settle passes that nobody can reach.
+
+# Note [What makes two states equal]
+Two states are equal if everything that can still be reached is: objects and nodes (with who freed
+and who kept them, and whether what they saved was changed), and the pending passes. Names are
+execution indices (Note [Execution index]), so nothing needs renumbering. Branch conditions are no
+part of it: where equal states meet, what both assumed remains. Above `MANY` states numbers, strings
+and unknown values without a graph are taken for equal (the survivor gets an unknown value where they
+differ), above `TOO_MANY` booleans and None as well; booleans last, as they may be the flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from graphlint.static.execute.graph import reachable
+from graphlint.static.execute.state import Pending, State
+from graphlint.static.execute.values import (
+    Address,
+    Class,
+    Const,
+    Context,
+    Dict,
+    Enumerate,
+    Env,
+    External,
+    Func,
+    Instance,
+    Key,
+    Layer,
+    List,
+    Method,
+    NodeId,
+    Object,
+    Optimizer,
+    Partial,
+    Range,
+    Ref,
+    Super,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+    Zip,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor
+
+MANY, TOO_MANY, MOST = 3, 10, 24
+DULL = ("dull",)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How a statement ends: `next`, `break`, `continue`, `return` (with a value) or `raise`."""
+
+    kind: str
+    value: Value | None = None
+
+
+NEXT, BREAK, CONTINUE, RAISE = Flow("next"), Flow("break"), Flow("continue"), Flow("raise")
+Outcome = tuple[State, Flow]
+
+
+class _Parts:
+    """What a structural key leads on to: addresses and nodes."""
+
+    __slots__ = ("addresses", "level", "nodes")
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+        self.addresses: list[Address] = []
+        self.nodes: list[NodeId] = []
+
+    def value(self, value: Value | None) -> Any:
+        """Return a hashable form of a value."""
+        kind = type(value)
+        if kind is Ref:
+            self.addresses.append(value.address)  # type: ignore[union-attr]
+            return value
+        if isinstance(value, Const):
+            return self._const(value)
+        if isinstance(value, Sym):
+            if value.node is not None:
+                self.nodes.append(value.node)
+                return value
+            return DULL if self.level else value
+        if value is None or isinstance(value, External):
+            return value
+        return (kind, *self._compound(value))
+
+    def _const(self, value: Const) -> Any:
+        special = value.value is None or isinstance(value.value, bool)
+        if self.level >= 2 or (self.level and not special):
+            return DULL
+        return (type(value.value), repr(value.value) if not special else value.value)
+
+    def _compound(self, value: Value) -> Iterable[Any]:
+        if isinstance(value, Tuple):
+            return map(self.value, value.items)
+        if isinstance(value, Func):
+            self.addresses.append(value.env)
+            return (value.function, value.env, self.value(value.bound), value.grad)
+        if isinstance(value, Method):
+            return (self.value(value.owner), value.name)
+        if isinstance(value, Partial):
+            pairs = [(name, self.value(given)) for name, given in value.keywords]
+            return (self.value(value.func), *map(self.value, value.args), *pairs)
+        if isinstance(value, Range):
+            return (self.value(value.start), self.value(value.count), value.step)
+        if isinstance(value, Enumerate):
+            return (self.value(value.items), self.value(value.start))
+        if isinstance(value, Zip):
+            return map(self.value, value.columns)
+        if isinstance(value, Context):
+            return (value.kind, self.value(value.argument))
+        assert isinstance(value, Super)
+        self.addresses.append(value.after)
+        return (self.value(value.bound), value.after)
+
+    def object(self, found: Object) -> Any:
+        """Return a hashable form of an object."""
+        if isinstance(found, Tensor):
+            if found.node is not None:
+                self.nodes.append(found.node)
+            return (Tensor, found.node, found.leaf)
+        if isinstance(found, Env):
+            if found.parent is not None:
+                self.addresses.append(found.parent)
+            return (Env, found.parent, self._mapping(found.vars))
+        if isinstance(found, Instance):
+            self.addresses.append(found.cls)
+            return (Instance, found.cls, self._mapping(found.attrs))
+        if isinstance(found, List):
+            return (List, self.value(found.length), *map(self.value, found.items))
+        if isinstance(found, Dict):
+            return (Dict, found.open, self._mapping(found.items))
+        if isinstance(found, Layer):
+            children = tuple(map(self.value, found.children))
+            return (Layer, found.name, children, self._mapping(found.attrs))
+        if isinstance(found, Class):
+            bases = tuple(map(self.value, found.bases))
+            return (Class, found.name, bases, self._mapping(found.members))
+        if isinstance(found, Optimizer):
+            return (Optimizer, found.leaves)
+        return type(found)
+
+    def _mapping(self, items: Any) -> Any:
+        return frozenset([(key, self.value(value)) for key, value in items.items()])
+
+
+def _object_key(found: Object, level: int) -> tuple[Any, list[Address], list[NodeId]]:
+    made = found.memo.get(level)
+    if made is None:
+        parts = _Parts(level)
+        key = _Hashed(parts.object(found))
+        made = found.memo[level] = (key, parts.addresses, parts.nodes)
+    return made  # type: ignore[no-any-return]
+
+
+class _Hashed:
+    """A key that computes its hash once."""
+
+    __slots__ = ("hash", "key")
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
+        self.hash = hash(key)
+
+    def __hash__(self) -> int:
+        return self.hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, _Hashed) and self.hash == other.hash and self.key == other.key
+        )
+
+
+def settle_and_key(
+    ex: Executor, state: State, extra: Iterable[Value | None] = (), level: int = 0
+) -> tuple[Key, set[Address]]:
+    """Settle the passes that nobody can reach any more, and return the state's structural key."""
+    parts = _Parts(level)
+    loose = [parts.value(v) for v in (*extra, *state.temps, *state.yields)]
+    attrs = frozenset([(name, parts.value(value)) for name, value in state.attrs.items()])
+    todo = [state.env, *state.stack, *parts.addresses]
+    roots = set(parts.nodes)
+    objects: dict[Address, Any] = {}
+    while todo:
+        address = todo.pop()
+        if address not in objects:
+            key, addresses, nodes = _object_key(state.heap[address], level)
+            objects[address] = key
+            todo += addresses
+            roots.update(nodes)
+    live = reachable(state.graph, roots)
+    settle(ex, state, live)
+    graph = frozenset([_node_key(state, node) for node in live])
+    pending = frozenset([(number, p.key) for number, p in state.pending.items()])
+    scene = (frozenset(objects.items()), attrs, tuple(loose), state.grad, state.env, state.frozen)
+    return (*scene, graph, pending), set(objects)
+
+
+def _node_key(state: State, number: NodeId) -> Key:
+    node = state.graph[number]
+    freed, kept = state.freed.get(number), state.kept.get(number)
+    saving = (node.saves, tuple([state.versions.get(l, 0) != v for l, v in node.saved_leaves]))
+    return (number, node.inputs, saving, freed and freed.call, kept)
+
+
+def settle(ex: Executor, state: State, live: Iterable[NodeId]) -> None:
+    """Hand over the passes whose kept nodes can't be reached any more, chain by chain."""
+    if not state.pending:
+        return
+    held = {number for node in live for number in state.kept.get(node, ())}
+    open_chains = {p.chain for number, p in state.pending.items() if number in held}
+    chains: dict[int, list[Pending]] = {}
+    for number, pending in list(state.pending.items()):
+        if pending.chain not in open_chains:
+            chains.setdefault(pending.chain, []).append(state.pending.pop(number))
+    for chain in chains.values():
+        ex.records.settle(chain)
+
+
+def merge(ex: Executor, outcomes: list[Outcome]) -> list[Outcome]:
+    """Collapse outcomes that can't be told apart, in tiers (Note [What makes two states equal])."""
+    if len(outcomes) <= 1:
+        return outcomes
+    outcomes = _collapse(ex, outcomes, 0)
+    for level, limit in ((1, MANY), (2, TOO_MANY)):
+        if len(outcomes) > limit:
+            outcomes = _collapse(ex, outcomes, level)
+    if len(outcomes) > MOST:
+        for state, _ in outcomes[MOST:]:
+            ex.drop(state)
+        outcomes = outcomes[:MOST]
+    return outcomes
+
+
+def _collapse(ex: Executor, outcomes: list[Outcome], level: int) -> list[Outcome]:
+    seen: dict[Key, int] = {}
+    kept: list[Outcome] = []
+    for state, flow in outcomes:
+        key, addresses = settle_and_key(ex, state, (flow.value,), level)
+        index = seen.setdefault((flow.kind, key), len(kept))
+        if index == len(kept):
+            kept.append((state, flow))
+            continue
+        survivor, survivor_flow = kept[index]
+        if level:
+            _widen(survivor, state, addresses)
+            kept[index] = (survivor, _widen_flow(survivor, survivor_flow, flow))
+        survivor.conds = {k: v for k, v in survivor.conds.items() if state.conds.get(k) == v}
+        survivor.bounds = {k: min(v, state.bounds[k]) for k, v in survivor.bounds.items() if k in state.bounds}
+    return kept
+
+
+def _widen_flow(survivor: State, flow: Flow, other: Flow) -> Flow:
+    if isinstance(flow.value, (Const, Sym)) and flow.value != other.value:
+        return Flow(flow.kind, Sym(("either", survivor.frame, "return")))
+    return flow
+
+
+def _widen(survivor: State, other: State, addresses: set[Address]) -> None:
+    """Make a state cover another: dull values that differ become unknown."""
+    for address in addresses:
+        mine, theirs = survivor.heap[address], other.heap.get(address)
+        if theirs is None or mine is theirs:
+            continue
+        if isinstance(mine, Env) and isinstance(theirs, Env):
+            survivor.heap[address] = replace(mine, vars=_blend(survivor, address, mine.vars, theirs.vars))
+        elif isinstance(mine, Instance) and isinstance(theirs, Instance):
+            survivor.heap[address] = replace(mine, attrs=_blend(survivor, address, mine.attrs, theirs.attrs))
+        elif isinstance(mine, Layer) and isinstance(theirs, Layer):
+            survivor.heap[address] = replace(mine, attrs=_blend(survivor, address, mine.attrs, theirs.attrs))
+        elif isinstance(mine, Dict) and isinstance(theirs, Dict):
+            survivor.heap[address] = replace(mine, items=_blend(survivor, address, mine.items, theirs.items))
+        elif isinstance(mine, List) and isinstance(theirs, List):
+            pairs = zip(mine.items, theirs.items, strict=False)
+            items = tuple([_either(survivor, address, i, a, b) for i, (a, b) in enumerate(pairs)])
+            survivor.heap[address] = replace(mine, items=items)
+
+
+def _blend(at: State, address: Address, mine: Any, theirs: Any) -> dict[Any, Value]:
+    return {
+        name: _either(at, address, name, value, theirs.get(name, value)) for name, value in mine.items()
+    }
+
+
+def _either(at: State, address: Address, slot: Any, mine: Value, theirs: Value) -> Value:
+    differ = mine is not theirs and (type(mine), mine) != (type(theirs), theirs)
+    if isinstance(mine, Const) and isinstance(theirs, Const):
+        differ = (type(mine.value), mine.value) != (type(theirs.value), theirs.value)
+    if differ and isinstance(mine, (Const, Sym)) and isinstance(theirs, (Const, Sym)):
+        return Sym(("either", at.frame, address, slot))
+    return mine

@@ -1,0 +1,175 @@
+"""Calls of methods, by what they are called on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute import containers, module_methods, tensor_methods, unknown
+from graphlint.static.execute.modules import call_optimizer, leaf_tensors
+from graphlint.static.execute.ops import apply_op, has_graph, is_tensor
+from graphlint.static.execute.passes import run_pass
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import (
+    NONE,
+    Class,
+    Const,
+    Dict,
+    Instance,
+    Layer,
+    List,
+    Method,
+    Optimizer,
+    Ref,
+    Scaler,
+    Super,
+    Sym,
+    Tensor,
+    Value,
+)
+from graphlint.static.knowledge.names import (
+    DATA_METHODS,
+    DETACHING,
+    PARAMETER_METHODS,
+    QUIET_METHODS,
+    SINKS,
+)
+from graphlint.static.knowledge.ops import cuts, find_op
+from graphlint.trace import Form
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+MOVES = frozenset("to cuda cpu double half float bfloat16 type contiguous clone long int".split())
+VIEWS = frozenset(
+    "view reshape permute transpose squeeze unsqueeze repeat expand flatten t chunk flip".split()
+)
+ENGINES = ("accelerator", "fabric", "engine", "strategy", "scaler", "trainer")
+"""Names of objects whose `backward(loss)` runs a pass over their argument."""
+
+
+def call_method(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    method: Method,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call `owner.name(…)`."""
+    owner, name = method.owner, method.name
+    if isinstance(owner, Sym):
+        return _of_unknown(ex, state, node, owner, name, args, keywords)
+    if isinstance(owner, Super):
+        return module_methods.call_super(ex, state, node, owner, name, args, keywords)
+    if isinstance(owner, Ref):
+        return _of_object(ex, state, node, owner, name, args, keywords)
+    if isinstance(owner, Const):
+        return [(state, state.sym(node, "text"))]
+    return unknown.call_unknown(ex, state, node, method, args, keywords)
+
+
+def _of_object(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Ref,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    found = state.object(owner)
+    if isinstance(found, Tensor):
+        return tensor_methods.call_tensor(ex, state, node, owner, name, args, keywords)
+    if isinstance(found, List):
+        return containers.call_list(ex, state, node, owner, found, name, args)
+    if isinstance(found, Dict):
+        return containers.call_dict(ex, state, node, owner, found, name, args, keywords)
+    if isinstance(found, Optimizer):
+        return call_optimizer(ex, state, node, found, name, args, keywords)
+    if isinstance(found, Scaler):
+        return _of_scaler(ex, state, node, name, args, keywords)
+    if isinstance(found, (Layer, Instance)):
+        return module_methods.call_module(ex, state, node, owner, name, args, keywords)
+    if isinstance(found, Class):
+        return module_methods.call_class(ex, state, node, owner, name, args, keywords)
+    return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+
+
+def _of_scaler(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    if name == "scale" and args:
+        return [(state, apply_op(ex, state, node, "mul", (args[0],)))]
+    if name == "step" and args:
+        optimizer = state.get(args[0], Optimizer)
+        if optimizer is not None:
+            return call_optimizer(ex, state, node, optimizer, "step", args[1:], keywords)
+    return [(state, NONE)]
+
+
+# --------------------------------------------------------------------------- unknown objects
+def _of_unknown(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Sym,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    if runs_pass(ex, name) and isinstance(node, ir.Call):
+        return _unknown_backward(ex, state, node, owner, name, args, keywords)
+    if name == "step" and args and state.get(args[0], Optimizer):
+        optimizer = state.get(args[0], Optimizer)
+        assert optimizer is not None
+        return call_optimizer(ex, state, node, optimizer, "step", args[1:], keywords)
+    if name in QUIET_METHODS:
+        return [(state, owner if name in ("train", "eval") else NONE)]
+    if name in PARAMETER_METHODS:
+        return [(state, leaf_tensors(state, node, [("unknown", owner.name)]))]
+    if name in DETACHING or name in SINKS or cuts(name):
+        return [(state, state.tensor(node) if name == "detach" else state.sym(node))]
+    if name in ("items", "keys", "values", "get", "append", "extend", "add"):
+        return containers.call_unknown_container(ex, state, node, owner, name, args)
+    graph = owner.node is not None or any(has_graph(state, value) for value in args)
+    if not graph and name in MOVES:
+        return [(state, owner)]
+    if not graph and name in VIEWS:
+        return [(state, Sym(("view", owner.name, name, node)))]
+    if find_op(name) is not None and name not in DATA_METHODS:
+        if graph or not any(is_tensor(state, value) for value in args):
+            return [(state, apply_op(ex, state, node, name, (owner, *args), keywords))]
+    if name == "requires_grad_" and owner.node is None:
+        made = state.tensor(node)
+        state.put(made, Tensor(None, ("tensor", made.address)))
+        return [(state, made)]
+    return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+
+
+def runs_pass(ex: Executor, name: str) -> bool:
+    """Whether a method of this name runs a backward pass."""
+    return name in ("backward", "manual_backward") or name in ex.backward_functions
+
+
+def _unknown_backward(
+    ex: Executor,
+    state: State,
+    node: ir.Call,
+    owner: Sym,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Run `loss.backward()`, or `engine.backward(loss)`: by who has the graph, or by the name."""
+    said = str(owner.name[-1]).lower()
+    engine = name != "backward" or any(part in said for part in ENGINES)
+    if args and (engine or (owner.node is None and has_graph(state, args[0]))):
+        return run_pass(ex, node, state, Form.WRAPPER, args, keywords)
+    return run_pass(ex, node, state, Form.TENSOR_BACKWARD, (owner, *args), keywords)

@@ -1,0 +1,196 @@
+"""Methods that modules inherit from `torch.nn.Module`, and those of classes themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute import unknown
+from graphlint.static.execute.attributes import resolution_order
+from graphlint.static.execute.items import every
+from graphlint.static.execute.modules import (
+    leaf_tensors,
+    parameters,
+    set_requires_grad,
+    set_training,
+)
+from graphlint.static.execute.passes import run_pass
+from graphlint.static.execute.records import site_of
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import (
+    NONE,
+    TRUE,
+    Const,
+    External,
+    Instance,
+    Layer,
+    List,
+    Method,
+    Ref,
+    Super,
+    Tuple,
+    Value,
+)
+from graphlint.static.knowledge.facts import MAYBE
+from graphlint.static.knowledge.names import PARAMETER_METHODS, SINKS
+from graphlint.trace import Form
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+RETURN_SELF = frozenset(
+    "to cuda cpu double half float bfloat16 type share_memory compile apply xpu".split()
+)
+RETURN_NOTHING = frozenset(
+    "zero_grad load_state_dict register_forward_hook register_full_backward_hook "
+    "save_hyperparameters __init__ __setstate__".split()
+)
+REGISTER = frozenset(("add_module", "register_module", "register_buffer", "register_parameter"))
+
+
+def call_module(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Ref,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call a method that a module inherits from the library."""
+    if name in ("backward", "manual_backward") or name in ex.backward_functions:
+        if args and isinstance(node, ir.Call):
+            return run_pass(ex, node, state, Form.WRAPPER, args, keywords)
+    if name in PARAMETER_METHODS:
+        return [(state, _parameters(state, node, owner, name))]
+    if name == "requires_grad_":
+        set_requires_grad(state, owner, args[0] if args else TRUE)
+        return [(state, owner)]
+    if name in ("train", "eval"):
+        on = name == "train" and not (args and isinstance(args[0], Const) and not args[0].value)
+        set_training(state, owner, on)
+        return [(state, owner)]
+    if name in RETURN_SELF:
+        return [(state, owner)]
+    if name == "load_state_dict":
+        for leaf in parameters(state, owner):
+            state.touch(leaf, site_of(node, state.frame))
+    if name in RETURN_NOTHING or name in SINKS:
+        return [(state, NONE)]
+    if name in REGISTER and len(args) > 1 and isinstance(args[0], Const):
+        _set(state, owner, str(args[0].value), args[1])
+        return [(state, NONE)]
+    return _structure(ex, state, node, owner, name, args, keywords)
+
+
+def _structure(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Ref,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call a method that looks at, or changes, what a module is made of."""
+    found = state.object(owner)
+    if isinstance(found, Layer):
+        if name in ("append", "extend", "insert") and args:
+            added = every(ex, state, args[0], node).values if name == "extend" else args[-1:]
+            state.put(owner, replace(found, children=(*found.children, *added)))
+            return [(state, owner)]
+        if name == "values":
+            return [(state, state.new(node, List(found.children)))]
+        if name == "items":
+            pairs = zip(found.keys, found.children, strict=False)
+            items = tuple(Tuple((Const(key), child)) for key, child in pairs)
+            return [(state, state.new(node, List(items)))]
+        if name in ("forward", "__call__"):
+            return ex.invoke(state, node, owner, args, keywords)
+    if name in ("children", "modules"):
+        parts = _children(state, owner)
+        whole = (owner, *parts) if name == "modules" else parts
+        return [(state, state.new(node, List(whole)))]
+    if name in ("named_children", "named_modules"):
+        items = tuple(Tuple((state.sym(node, "text"), part)) for part in _children(state, owner))
+        return [(state, state.new(node, List(items)))]
+    return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+
+
+def _children(state: State, owner: Ref) -> tuple[Value, ...]:
+    found = state.object(owner)
+    values: list[Value] = list(found.children) if isinstance(found, Layer) else []
+    if isinstance(found, (Layer, Instance)):
+        values += found.attrs.values()
+    return tuple(v for v in values if state.get(v, Layer) or state.get(v, Instance))
+
+
+def _parameters(state: State, node: ir.Node, owner: Ref, name: str) -> Value:
+    leaves = parameters(state, owner)
+    if not leaves and state.get(owner, Instance):
+        found = state.get(owner, Instance)
+        leaves = [("unknown", owner.address)] if found and found.opaque else []
+    made = leaf_tensors(state, node, leaves)
+    if name != "named_parameters":
+        return made
+    listed = state.get(made, List)
+    assert listed is not None
+    pairs = tuple(Tuple((state.sym(node, "text"), tensor)) for tensor in listed.items)
+    return state.new(node, List(pairs, listed.length))
+
+
+def _set(state: State, owner: Ref, name: str, value: Value) -> None:
+    found = state.object(owner)
+    if isinstance(found, (Instance, Layer)):
+        state.put(owner, replace(found, attrs={**found.attrs, name: value}))
+
+
+def call_super(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Super,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call a method of a base class that is not in the program."""
+    if name.startswith("__"):
+        return [(state, NONE)]
+    if isinstance(owner.bound, Ref):
+        return call_module(ex, state, node, owner.bound, name, args, keywords)
+    return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+
+
+def call_class(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Ref,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call a class's own method: `Function.apply`, or one that the library defines."""
+    bases = resolution_order(state, owner.address)
+    custom = any(isinstance(b, External) and b.name.endswith("Function") for b in bases)
+    if name == "apply" and custom:
+        return [(state, _apply_function(ex, state, node, owner, args))]
+    return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+
+
+def _apply_function(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, args: Sequence[Value]
+) -> Value:
+    """Apply a custom `autograd.Function`: whether it saves anything is up to its forward."""
+    handles = list(dict.fromkeys(h for value in args for h in state.handles(value)))
+    if not state.grad or not handles:
+        return state.tensor(node)
+    nodes = tuple(h for h in handles if isinstance(h, int))
+    leaves = frozenset(h for h in handles if not isinstance(h, int))
+    return state.tensor(
+        node, state.record(node, "custom", nodes, leaves, MAYBE, saved_inputs=nodes)
+    )
+

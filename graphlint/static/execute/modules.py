@@ -1,0 +1,258 @@
+"""Modules of `torch.nn`, the parameters that they own, and the optimizers that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.graph import Leaf
+from graphlint.static.execute.items import every
+from graphlint.static.execute.ops import Input, adopt_unknown, op_inputs, record_op
+from graphlint.static.execute.records import site_of
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import (
+    FALSE,
+    NONE,
+    TRUE,
+    Const,
+    Dict,
+    Instance,
+    Layer,
+    List,
+    Optimizer,
+    Ref,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+)
+from graphlint.static.knowledge.facts import MAYBE, YES
+from graphlint.static.knowledge.facts import Layer as Row
+from graphlint.static.knowledge.facts import Op
+from graphlint.static.knowledge.layers import CONTAINERS, WRAPPERS, find_layer
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+UNKNOWN_LAYER = Row(Op(MAYBE, "?*"), weights="?")
+
+
+def layer_leaf(ref: Ref) -> Leaf:
+    """Return the name of all parameters that a layer has itself."""
+    return ("layer", ref.address)
+
+
+def has_weights(layer: Layer) -> bool:
+    """Whether a layer has parameters of its own."""
+    row = find_layer(layer.name)
+    holds = layer.name in CONTAINERS or layer.name in WRAPPERS
+    return not holds and (row is None or bool(row.weights))
+
+
+# -------------------------------------------------------------------------------- making one
+def make_layer(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Ref:
+    """Make a module of `torch.nn`, with the modules that it is made of."""
+    children: tuple[Value, ...] = ()
+    keys: tuple[str, ...] = ()
+    if name in WRAPPERS:
+        children = tuple(args[:1]) or tuple(keywords.values())[:1]
+    elif name in CONTAINERS:
+        given = state.get(args[0], Dict) if args else None
+        if given is not None:
+            children = tuple(given.items.values())
+            keys = tuple(str(key) for key in given.items)
+        elif name == "Sequential" and not (len(args) == 1 and state.get(args[0], List)):
+            children = tuple(args)
+        elif args:
+            children = every(ex, state, args[0], node).values
+    return state.new(node, Layer(name, children, keys))
+
+
+def parameters(state: State, value: Value | None, seen: set[int] | None = None) -> list[Leaf]:
+    """Return the leaves that a module, a parameter or a container of them owns."""
+    seen = set() if seen is None else seen
+    if isinstance(value, Sym):
+        return [("unknown", value.name)]
+    if isinstance(value, Tuple):
+        return _all_parameters(state, value.items, seen)
+    if not isinstance(value, Ref) or value.address in seen:
+        return []
+    seen.add(value.address)
+    found = state.object(value)
+    if isinstance(found, Tensor):
+        return [found.leaf] if found.leaf is not None and found.node is None else []
+    if isinstance(found, Layer):
+        own = [layer_leaf(value)] if has_weights(found) else []
+        return own + _all_parameters(state, (*found.children, *found.attrs.values()), seen)
+    if isinstance(found, Instance):
+        return _all_parameters(state, _modules_in(state, found), seen)
+    if isinstance(found, List):
+        return _all_parameters(state, found.items, seen)
+    if isinstance(found, Dict):
+        return _all_parameters(state, found.items.values(), seen)
+    return []
+
+
+def _modules_in(state: State, found: Instance) -> Iterable[Value]:
+    """Walk the attributes that can own parameters; an unknown one only where it looks like one."""
+    for value in found.attrs.values():
+        if not isinstance(value, Sym) or value.name[0] == "made":
+            yield value
+
+
+def _all_parameters(state: State, values: Iterable[Value], seen: set[int]) -> list[Leaf]:
+    found = [leaf for value in values for leaf in parameters(state, value, seen)]
+    return list(dict.fromkeys(found))
+
+
+def leaf_tensors(state: State, node: ir.Node, leaves: Iterable[Leaf]) -> Ref:
+    """Make the list of parameters that `parameters()` returns; how many there are is unknown."""
+    tensors = tuple(state.tensor(node, leaf=leaf) for leaf in leaves)
+    return state.new(node, List(tensors, state.sym(node, "length")))
+
+
+# ----------------------------------------------------------------------------- requires_grad
+def set_requires_grad(state: State, owner: Value, flag: Value) -> None:
+    """Turn gradients on or off for a tensor, or for all parameters of a module."""
+    on = not (isinstance(flag, Const) and not flag.value)
+    found = state.get(owner, Tensor)
+    if found is not None and isinstance(owner, Ref):
+        if found.node is not None:
+            return
+        if found.leaf is None and on:
+            state.put(owner, Tensor(None, ("tensor", owner.address)))
+            return
+        leaves = [found.leaf] if found.leaf is not None else []
+    else:
+        leaves = parameters(state, owner)
+    changed = frozenset(leaves)
+    state.frozen = state.frozen - changed if on else state.frozen | changed
+
+
+def set_training(state: State, owner: Value, on: bool, seen: set[int] | None = None) -> None:
+    """Put a module and all modules in it into training or evaluation mode."""
+    seen = set() if seen is None else seen
+    if not isinstance(owner, Ref) or owner.address in seen:
+        return
+    seen.add(owner.address)
+    found = state.object(owner)
+    if isinstance(found, Layer):
+        mode = TRUE if on else FALSE
+        state.put(owner, replace(found, attrs={**found.attrs, "training": mode}))
+        for child in found.children:
+            set_training(state, child, on, seen)
+    elif isinstance(found, Instance):
+        for value in found.attrs.values():
+            set_training(state, value, on, seen)
+
+
+# ------------------------------------------------------------------------------- calling one
+def call_layer(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    ref: Ref,
+    layer: Layer,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call a module of `torch.nn`."""
+    if layer.name == "Sequential":
+        return _call_in_turn(ex, state, node, layer.children, args)
+    if layer.name in WRAPPERS and layer.children:
+        return ex.invoke(state, node, layer.children[0], args, keywords)
+    row = find_layer(layer.name) or UNKNOWN_LAYER
+    if row.training_only:
+        if layer.attrs.get("training") == FALSE:
+            return [(state, args[0] if args else NONE)]
+        row = replace(row, op=replace(row.op, saves=YES))
+    return [(state, _apply_layer(state, node, ref, row, args, keywords))]
+
+
+def _call_in_turn(
+    ex: Executor, state: State, node: ir.Node, children: Sequence[Value], args: Sequence[Value]
+) -> Results:
+    results: Results = [(state, args[0] if args else NONE)]
+    for child in children:
+        results = [
+            result
+            for before, value in results
+            for result in ex.invoke(before, node, child, (value,), {})
+        ]
+    return results
+
+
+def _apply_layer(
+    state: State,
+    node: ir.Node,
+    ref: Ref,
+    row: Row,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Value:
+    if not row.weights:
+        adopt_unknown(state, node, [*args, *keywords.values()])
+    inputs = op_inputs(state, row.op, args, keywords)
+    if row.weights:
+        leaf = frozenset((layer_leaf(ref),))
+        wanted = leaf - state.frozen
+        inputs.append(Input(row.weights[0], (), wanted, leaf))
+    made = record_op(state, node, "layer", row.op, inputs)
+    tensor = state.tensor(node, made)
+    if row.returns == "pair":
+        return Tuple((tensor, state.tensor(node, made)))
+    if row.returns == "lstm":
+        cells = Tuple((state.tensor(node, made), state.tensor(node, made)))
+        return Tuple((tensor, cells))
+    return tensor
+
+
+# -------------------------------------------------------------------------------- optimizers
+def make_optimizer(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Ref:
+    """Make an optimizer over the parameters that it is given, in groups or not."""
+    given = args[0] if args else keywords.get("params")
+    leaves = [
+        leaf
+        for value in ([given] if given is not None else [])
+        for leaf in parameters(state, value)
+    ]
+    return state.new(node, Optimizer(name, frozenset(leaves)))
+
+
+def call_optimizer(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    found: Optimizer,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call an optimizer's method; a step changes its parameters in place."""
+    if name != "step":
+        return [(state, NONE if name in ("zero_grad", "add_param_group") else state.sym(node))]
+    closure = args[0] if args else keywords.get("closure")
+    results: Results = [(state, NONE)]
+    if closure is not None and closure != NONE:
+        results = ex.invoke(state, node, closure, (), {})
+    for after, _ in results:
+        site = site_of(node, after.frame)
+        for leaf in found.leaves:
+            after.touch(leaf, site)
+    return results

@@ -1,0 +1,164 @@
+"""Arithmetic and comparison of values that may be unknown, such as `i < n - 1`.
+
+# Note [Linear values]
+An unknown number `n` and its neighbours `n - 1`, `n + 2` are one name and an offset. A loop over an
+unknown `range(n)` runs for its first and its last item, `0` and `n - 1`, and assumes that `n` is two
+at least; so `i < n - 1` holds for the first and fails for the last, and a flag that is off on the
+last iteration is seen to be off. The length of a container is the same unknown each time it is asked.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphlint.static.execute.branches import negate
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import FALSE, TRUE, Const, Key, Sym, Value
+
+FAR = 10**9
+ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mult": operator.mul,
+    "Div": operator.truediv,
+    "FloorDiv": operator.floordiv,
+    "Mod": operator.mod,
+    "Pow": operator.pow,
+    "BitAnd": operator.and_,
+    "BitOr": operator.or_,
+    "BitXor": operator.xor,
+}
+COMPARISON: Mapping[str, Callable[[Any, Any], Any]] = {
+    "Eq": operator.eq,
+    "NotEq": operator.ne,
+    "Lt": operator.lt,
+    "LtE": operator.le,
+    "Gt": operator.gt,
+    "GtE": operator.ge,
+    "Is": operator.is_,
+    "IsNot": operator.is_not,
+    "In": lambda item, items: item in items,
+    "NotIn": lambda item, items: item not in items,
+}
+OPPOSITE = {"NotEq": "Eq", "IsNot": "Is", "NotIn": "In", "GtE": "Lt", "Gt": "LtE"}
+
+
+def is_number(value: Value) -> bool:
+    """Whether a value is a known number, not a boolean."""
+    return (
+        isinstance(value, Const)
+        and isinstance(value.value, (int, float))
+        and not isinstance(value.value, bool)
+    )
+
+
+def linear(value: Value) -> tuple[Key | None, float] | None:
+    """Split a value into an unknown and an offset (Note [Linear values])."""
+    if isinstance(value, Const):
+        return (None, value.value) if is_number(value) else None
+    if isinstance(value, Sym) and value.node is None:
+        return (value.name[1], value.name[2]) if value.name[0] == "plus" else (value.name, 0)
+    return None
+
+
+def from_linear(name: Key | None, offset: float) -> Value:
+    """Put an unknown and an offset together."""
+    if name is None:
+        return Const(offset)
+    return Sym(name) if offset == 0 else Sym(("plus", name, offset))
+
+
+def arithmetic(op: str, left: Value, right: Value) -> Value | None:
+    """Compute `left op right` where it is known, or known up to an unknown; else None."""
+    if isinstance(left, Const) and isinstance(right, Const):
+        return _constant(op, left.value, right.value)
+    if op in ("Add", "Sub"):
+        first, second = linear(left), linear(right)
+        if first and second:
+            if second[0] is None:
+                return from_linear(first[0], ARITHMETIC[op](first[1], second[1]))
+            if first[0] is None and op == "Add":
+                return from_linear(second[0], first[1] + second[1])
+            if first[0] == second[0] and op == "Sub":
+                return Const(first[1] - second[1])
+    return None
+
+
+def _constant(op: str, left: Any, right: Any) -> Value | None:
+    if op not in ARITHMETIC or _large(op, left, right):
+        return None
+    try:
+        return Const(ARITHMETIC[op](left, right))
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+
+
+def _large(op: str, left: Any, right: Any) -> bool:
+    """Whether a result could be too large to be worth computing."""
+    if op == "Pow":
+        return not isinstance(right, (int, float)) or abs(right) > 64
+    if op == "Mult":
+        return any(isinstance(side, (str, bytes)) for side in (left, right))
+    return False
+
+
+def compare(state: State, op: str, left: Value, right: Value) -> Value:
+    """Compare two values that are neither tensors nor containers."""
+    if isinstance(left, Const) and isinstance(right, Const):
+        try:
+            return Const(bool(COMPARISON[op](left.value, right.value)))
+        except TypeError:
+            return Sym(("compare", op, *_names(left, right)))
+    if op not in ("Is", "IsNot", "In", "NotIn"):
+        decided = _by_bounds(state, op, left, right)
+        if decided is not None:
+            return TRUE if decided else FALSE
+    if op in ("Eq", "Is", "NotEq", "IsNot") and isinstance(left, Sym) and left == right:
+        return TRUE if op in ("Eq", "Is") else FALSE
+    if op in OPPOSITE:
+        return negate(Sym(("compare", OPPOSITE[op], *_names(left, right))))
+    return Sym(("compare", op, *_names(left, right)))
+
+
+def _names(left: Value, right: Value) -> tuple[Any, Any]:
+    return name_of(left), name_of(right)
+
+
+def name_of(value: Value) -> Any:
+    """Return a hashable name for a value, for use in the name of an unknown."""
+    if isinstance(value, Sym):
+        return value.name
+    if isinstance(value, Const):
+        return ("const", type(value.value).__name__, repr(value.value))
+    return value
+
+
+def _by_bounds(state: State, op: str, left: Value, right: Value) -> bool | None:
+    first, second = linear(left), linear(right)
+    if not first or not second:
+        return None
+    if first[0] == second[0]:
+        low = high = first[1] - second[1]
+    elif first[0] is None and second[0] in state.bounds:
+        low, high = -FAR, first[1] - state.bounds[second[0]] - second[1]
+    elif second[0] is None and first[0] in state.bounds:
+        low, high = state.bounds[first[0]] + first[1] - second[1], FAR
+    else:
+        return None
+    return _decide(op, low, high)
+
+
+def _decide(op: str, low: float, high: float) -> bool | None:
+    """Decide `difference op 0` for a difference between two bounds, None where it may be either."""
+    if op in ("NotEq", "GtE", "Gt"):
+        opposite = _decide({"NotEq": "Eq", "GtE": "Lt", "Gt": "LtE"}[op], low, high)
+        return None if opposite is None else not opposite
+    if op == "Lt":
+        return True if high < 0 else False if low >= 0 else None
+    if op == "LtE":
+        return True if high <= 0 else False if low > 0 else None
+    if op == "Eq":
+        return True if low == high == 0 else False if low > 0 or high < 0 else None
+    return None

@@ -1,0 +1,384 @@
+"""Backward passes: what they visit, keep, free and meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.branches import truth
+from graphlint.static.execute.graph import Freed, Leaf, Node, between, reachable
+from graphlint.static.execute.records import site_of
+from graphlint.static.execute.state import Pending, State
+from graphlint.static.execute.values import (
+    NONE,
+    Const,
+    List,
+    NodeId,
+    Ref,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+)
+from graphlint.static.knowledge.facts import MAYBE, NO, YES
+from graphlint.trace import Broken, Clash, Confidence, Doubt, Form, Reuse, Site
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+PARAMETERS: Mapping[Form, tuple[str, ...]] = {
+    Form.TENSOR_BACKWARD: ("self", "gradient", "retain_graph", "create_graph", "inputs"),
+    Form.AUTOGRAD_BACKWARD: (
+        "tensors",
+        "grad_tensors",
+        "retain_graph",
+        "create_graph",
+        "grad_variables",
+        "inputs",
+    ),
+    Form.AUTOGRAD_GRAD: (
+        "outputs",
+        "inputs",
+        "grad_outputs",
+        "retain_graph",
+        "create_graph",
+        "only_inputs",
+        "allow_unused",
+        "is_grads_batched",
+        "materialize_grads",
+    ),
+    Form.WRAPPER: ("loss", "gradient", "retain_graph", "create_graph", "inputs"),
+}
+FOREIGN = Doubt(Confidence.POSSIBLE, "the graph comes from outside the analysed code")
+MIXED = Doubt(Confidence.LIKELY, "part of the graph comes from code that is not known")
+FLAG_UNKNOWN = Doubt(Confidence.POSSIBLE, "whether the graph is kept depends on a value not known")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One backward pass, with its flags decided.
+
+    Attributes:
+        call, site, form: who asks.
+        roots: the nodes that it starts from.
+        nodes, leaves: what gradients are wanted for; None means everything.
+        retains, creates: the flags; asked: `retain_graph` itself was passed and true.
+        flag: the value passed for it, if any.
+    """
+
+    call: ir.Call
+    site: Site
+    form: Form
+    roots: tuple[NodeId, ...]
+    nodes: frozenset[NodeId] | None
+    leaves: frozenset[Leaf] | None
+    retains: bool
+    creates: bool
+    asked: bool
+    flag: Value | None
+    doubts: frozenset[Doubt] = frozenset()
+
+
+def run_pass(
+    ex: Executor,
+    call: ir.Call,
+    state: State,
+    form: Form,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Run a backward pass: one outcome for every way its flags can turn out."""
+    given = {**dict(zip(PARAMETERS[form], args, strict=False)), **keywords}
+    root = given.get(PARAMETERS[form][0], NONE)
+    roots = pass_roots(ex, call, state, root)
+    site = site_of(call, state.frame)
+    ex.records.visit(site)
+    wanted = given.get("inputs")
+    nodes, leaves = _targets(state, wanted)
+    results: Results = []
+    for request_state, asked, retains, creates, doubts in _flags(state, given):
+        request = Request(
+            call,
+            site,
+            form,
+            roots,
+            nodes,
+            leaves,
+            retains,
+            creates,
+            asked,
+            given.get("retain_graph"),
+            doubts,
+        )
+        visited = visit(ex, request_state, request)
+        value: Value = NONE
+        if form is Form.AUTOGRAD_GRAD:
+            value = gradients(ex, request_state, request, visited, wanted, given)
+        results.append((request_state, value))
+    return results
+
+
+def pass_roots(ex: Executor, call: ir.Call, state: State, root: Value) -> tuple[NodeId, ...]:
+    """Return the nodes that a pass starts from; an unknown value stands for an unknown graph."""
+    roots = state.nodes(root)
+    if not roots and isinstance(root, Sym):
+        roots = [foreign_node(state, call, root)]
+    return tuple(roots)
+
+
+def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
+    """Return the node that stands for the graph behind an unknown value."""
+    if value.node is not None:
+        return value.node
+    number = state.frames.name("foreign", value.name)
+    if number not in state.graph:
+        state.graph[number] = Node(
+            "foreign", (), frozenset(), MAYBE, (), (), False, place, None, unknown=True
+        )
+    return number
+
+
+def _targets(
+    state: State, wanted: Value | None
+) -> tuple[frozenset[NodeId] | None, frozenset[Leaf] | None]:
+    if wanted is None or isinstance(wanted, Sym) or wanted == NONE:
+        return None, None
+    handles = list(state.handles(wanted))
+    if not handles or _has_unknown(state, wanted):
+        return None, None
+    nodes = frozenset(h for h in handles if isinstance(h, int))
+    return nodes, frozenset(h for h in handles if not isinstance(h, int))
+
+
+def _has_unknown(state: State, wanted: Value) -> bool:
+    found = state.get(wanted, List)
+    items = found.items if found else wanted.items if isinstance(wanted, Tuple) else ()
+    return any(isinstance(item, Sym) and item.node is None for item in items)
+
+
+def _flags(
+    state: State, given: Mapping[str, Value]
+) -> list[tuple[State, bool, bool, bool, frozenset[Doubt]]]:
+    """Decide the flags: (state, asked, retains, creates, doubts about a pass that frees)."""
+    retain, create = given.get("retain_graph"), given.get("create_graph")
+    decided = []
+    for first, creates in truth(state, create) if create is not None else [(state, False)]:
+        if retain is None or retain == NONE:
+            decided.append((first, False, creates, creates, _unknown(create)))
+        elif isinstance(retain, Sym) and retain == create:
+            decided.append((first, creates, creates, creates, _unknown(create)))
+        else:
+            for second, asked in truth(first, retain):
+                decided.append((second, asked, asked, creates, _unknown(retain)))
+    return decided
+
+
+def _unknown(flag: Value | None) -> frozenset[Doubt]:
+    unknown = isinstance(flag, Sym) or (isinstance(flag, Const) and flag.assumed)
+    return frozenset((FLAG_UNKNOWN,)) if unknown else frozenset()
+
+
+# --------------------------------------------------------------------------------- the visit
+def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
+    """Visit the nodes of a pass: report clashes, link reuses, then keep or free."""
+    if request.nodes is None:
+        visited = reachable(state.graph, request.roots)
+    else:
+        leaves = set(request.leaves or ())
+        visited = between(state.graph, request.roots, set(request.nodes), leaves)
+    freed = _report_freed(ex, state, request, visited)
+    if not freed:
+        _report_modified(ex, state, request, visited)
+    chain = _link_reuses(state, request, visited)
+    saving = [node for node in visited if state.graph[node].saves is not NO]
+    if request.retains:
+        _keep(state, request, visited, saving, chain)
+        for node in visited:
+            state.freed.pop(node, None)
+    else:
+        for node in saving:
+            state.freed[node] = Freed(request.call, request.site, request.doubts)
+            state.kept.pop(node, None)
+    state.passes += 1
+    return visited
+
+
+def _carried(state: State, node: Node) -> bool:
+    """Whether a node was built in an earlier iteration of a loop that is being run."""
+    return node.frame is not None and node.frame.precedes(state.frame)
+
+
+def _report_freed(
+    ex: Executor, state: State, request: Request, visited: Iterable[NodeId]
+) -> list[NodeId]:
+    """Report nodes whose buffers an earlier pass freed, then go on as if it had kept them."""
+    freed = [n for n in visited if n in state.freed and state.graph[n].saves is not NO]
+    by_pass: dict[Site, list[NodeId]] = {}
+    for node in freed:
+        if state.graph[node].saves is YES and not state.graph[node].unknown:
+            by_pass.setdefault(state.freed[node].site, []).append(node)
+    for earlier, nodes in by_pass.items():
+        carried = any(_carried(state, state.graph[n]) for n in nodes)
+        first = state.graph[min(nodes)]
+        doubts = state.freed[nodes[0]].doubts
+        built = site_of(first.place, first.frame)
+        clash = Clash(Broken.FREED, earlier, request.site, built, carried, None, doubts)
+        ex.records.clash(clash)
+    for node in freed:
+        del state.freed[node]
+    return freed
+
+
+def _report_modified(
+    ex: Executor, state: State, request: Request, visited: Iterable[NodeId]
+) -> None:
+    """Report nodes that saved a tensor which was changed in place since."""
+    for number in visited:
+        node = state.graph[number]
+        leaf = state.stale(node) if node.saves is YES and not node.unknown else None
+        if leaf is not None:
+            keepers = [state.pending[p] for p in state.kept.get(number, ()) if p in state.pending]
+            earlier = keepers[-1].site if keepers else None
+            built = site_of(node.place, node.frame)
+            step = state.changed.get(leaf)
+            clash = Clash(Broken.MODIFIED, earlier, request.site, built, False, step)
+            ex.records.clash(clash)
+            return
+
+
+def _link_reuses(state: State, request: Request, visited: Iterable[NodeId]) -> int | None:
+    """Tell the passes that kept visited nodes; return the chain that this pass goes on with."""
+    reused: dict[int, tuple[bool, bool]] = {}
+    for number in visited:
+        node = state.graph[number]
+        if node.saves is NO:
+            continue
+        for keeper in state.kept.get(number, ()):
+            carried, sure = reused.get(keeper, (False, False))
+            certain = node.saves is YES and not node.unknown
+            reused[keeper] = (carried or _carried(state, node), sure or certain)
+    chains = []
+    for keeper, (carried, sure) in reused.items():
+        pending = state.pending.get(keeper)
+        if pending is not None:
+            reuse = Reuse(request.site, carried, sure)
+            if reuse not in pending.reuses:
+                state.pending[keeper] = replace(pending, reuses=(*pending.reuses, reuse))
+            if pending.site == request.site and pending.origin == _origin(request):
+                chains.append(pending.chain)
+    if not chains:
+        return None
+    first = min(chains)
+    for number, pending in state.pending.items():
+        if pending.chain in chains and pending.chain != first:
+            state.pending[number] = replace(pending, chain=first)
+    return first
+
+
+def _origin(request: Request) -> Site | None:
+    flag = request.flag
+    origin = flag.origin if isinstance(flag, Const) else None
+    return None if origin == request.site else origin
+
+
+def _keep(
+    state: State,
+    request: Request,
+    visited: Sequence[NodeId],
+    saving: Sequence[NodeId],
+    chain: int | None,
+) -> None:
+    number = state.frames.name(state.frame, request.call, "pass", state.passes)
+    nodes = [state.graph[n] for n in visited]
+    own = [node for node in nodes if not node.unknown]
+    built = site_of(own[0].place, own[0].frame) if own else None
+    state.pending[number] = Pending(
+        call=request.call,
+        site=request.site,
+        form=request.form,
+        frame=state.frame,
+        order=state.passes,
+        chain=number if chain is None else chain,
+        asked=request.asked,
+        creates=request.creates,
+        origin=_origin(request),
+        built=built,
+        doubts=_doubts(nodes, own),
+    )
+    for node in saving:
+        state.kept[node] = (*state.kept.get(node, ()), number)
+
+
+def _doubts(nodes: Sequence[Node], own: Sequence[Node]) -> frozenset[Doubt]:
+    if len(own) == len(nodes):
+        return frozenset()
+    has_leaf = any(node.leaves for node in nodes)
+    return frozenset((MIXED if own and has_leaf else FOREIGN,))
+
+
+# ----------------------------------------------------------------------------- the gradients
+def gradients(
+    ex: Executor,
+    state: State,
+    request: Request,
+    visited: Sequence[NodeId],
+    wanted: Value | None,
+    given: Mapping[str, Value],
+) -> Value:
+    """Return what `autograd.grad` returns: a tuple with one gradient for every input."""
+    count = _count(state, wanted)
+    made = [_gradient(state, request, visited, given) for _ in range(count or 1)]
+    if count is not None:
+        return Tuple(tuple(made))
+    return state.new(request.call, List((made[0],), state.sym(request.call, "length")))
+
+
+def _count(state: State, wanted: Value | None) -> int | None:
+    if isinstance(wanted, Tuple):
+        return len(wanted.items)
+    if state.get(wanted, Tensor):
+        return 1
+    found = state.get(wanted, List)
+    return len(found.items) if found and found.length is None else None
+
+
+def _gradient(
+    state: State, request: Request, visited: Sequence[NodeId], given: Mapping[str, Value]
+) -> Ref:
+    """Make one gradient: a constant, or with `create_graph` a node above what the pass visited.
+
+    The gradient's own graph reaches what the visited nodes saved: a layer's weight, and its input
+    too if a gradient for the weight is wanted.
+    """
+    if not request.creates:
+        return state.tensor(request.call)
+    inputs: list[NodeId] = []
+    leaves: set[Leaf] = set()
+    for number in visited:
+        node = state.graph[number]
+        leaves.update(leaf for leaf, _ in node.saved_leaves)
+        if node.op != "layer" or request.leaves is None or node.leaves & request.leaves:
+            inputs += node.saved_inputs
+        if node.saves_output or node.saves is MAYBE:
+            inputs.append(number)
+    for handle in state.handles(given.get("grad_outputs")):
+        if isinstance(handle, int):
+            inputs.append(handle)
+        else:
+            leaves.add(handle)
+    if not inputs and not leaves:
+        return state.tensor(request.call)
+    node_id = state.record(
+        request.call,
+        "gradient",
+        tuple(dict.fromkeys(inputs)),
+        frozenset(leaves),
+        YES,
+        saved_leaves=frozenset(leaves),
+        saved_inputs=tuple(dict.fromkeys(inputs)),
+    )
+    return state.tensor(request.call, node_id)
+
+

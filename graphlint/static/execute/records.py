@@ -1,0 +1,88 @@
+"""What the executor learned, on its way to the rules: runs and clashes, each distinct one once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from graphlint.static import ir
+from graphlint.static.execute.frames import Frame
+from graphlint.static.execute.state import Pending
+from graphlint.trace import Call, Clash, Confidence, Doubt, Pass, Run, Site, Trace
+
+CUT_SHORT = Doubt(Confidence.POSSIBLE, "not every path from here was followed to its end")
+
+
+def site_of(node: ir.Node, frame: Frame | None) -> Site:
+    """Return the place of a syntax node that was executed in a frame."""
+    for outer in frame.chain() if frame else ():
+        if isinstance(outer.detail, ir.Function):
+            return Site(outer.detail.filename, node.span, outer.detail.qualname)
+        if isinstance(outer.detail, ir.Module):
+            return Site(outer.detail.filename, node.span)
+    return Site("", node.span)
+
+
+@dataclass(slots=True)
+class Records:
+    """Collects what the paths of a program have to tell.
+
+    Attributes:
+        runs: the passes of one call over one graph, by everything that the rules look at.
+        clashes: passes that torch refuses.
+        doubts: what weakens claims about every execution of a call.
+    """
+
+    runs: dict[Run, None] = field(default_factory=dict)
+    clashes: dict[Clash, None] = field(default_factory=dict)
+    doubts: dict[tuple[Site, Doubt], None] = field(default_factory=dict)
+    _visited: dict[Site, None] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Start a new entry point."""
+        self._visited.clear()
+
+    def visit(self, site: Site) -> None:
+        """Note that the current entry point got to a call that runs a pass."""
+        self._visited[site] = None
+
+    def cut(self, doubt: Doubt) -> None:
+        """Lower the confidence of every call that the current entry point got to."""
+        for site in self._visited:
+            self.doubts[site, doubt] = None
+
+    def doubt(self, site: Site, doubt: Doubt) -> None:
+        """Lower the confidence of claims about a call."""
+        self.doubts[site, doubt] = None
+
+    def cut_short(self, pending: Iterable[Pending]) -> None:
+        """Lower the confidence of claims about passes that were not followed to their end."""
+        for each in pending:
+            self.doubts[each.site, CUT_SHORT] = None
+
+    def settle(self, chain: list[Pending]) -> None:
+        """Take over the passes of one call over one graph."""
+        chain.sort(key=lambda pending: pending.order)
+        self.runs[Run(tuple([_passed(i, pending) for i, pending in enumerate(chain)]))] = None
+
+    def clash(self, found: Clash) -> None:
+        """Take over a pass that torch refuses."""
+        self.clashes[found] = None
+
+    def to_trace(self, calls: tuple[Call, ...]) -> Trace:
+        """Return what was recorded, in the words that the rules read."""
+        return Trace(tuple(self.runs), tuple(self.clashes), calls, tuple(self.doubts))
+
+
+def _passed(ordinal: int, pending: Pending) -> Pass:
+    return Pass(
+        pending.site,
+        pending.form,
+        pending.asked,
+        pending.creates,
+        pending.origin,
+        ordinal,
+        pending.reuses,
+        pending.doubts,
+        pending.built,
+    )

@@ -1,0 +1,63 @@
+"""Methods of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.modules import set_requires_grad
+from graphlint.static.execute.numbers import name_of
+from graphlint.static.execute.ops import apply_inplace, apply_op
+from graphlint.static.execute.passes import run_pass
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import NONE, TRUE, Const, Ref, Sym, Tensor, Value
+from graphlint.static.knowledge.ops import cuts, find_inplace
+from graphlint.trace import Form
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+NUMBERS = frozenset("item tolist numpy __len__ __float__ __int__".split())
+SIZES = frozenset("size dim ndimension numel nelement stride get_device is_floating_point".split())
+HOOKS = frozenset("register_hook retain_grad register_post_accumulate_grad_hook".split())
+SAME = frozenset("to cuda cpu float double half type contiguous share_memory_ pin_memory".split())
+
+
+def call_tensor(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Ref,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call a method of a tensor."""
+    found = state.get(owner, Tensor)
+    assert found is not None
+    if name == "backward" and isinstance(node, ir.Call):
+        return run_pass(ex, node, state, Form.TENSOR_BACKWARD, (owner, *args), keywords)
+    if name == "requires_grad_":
+        flag = args[0] if args else keywords.get("requires_grad", TRUE)
+        set_requires_grad(state, owner, flag)
+        return [(state, owner)]
+    if name in NUMBERS:
+        return [(state, state.sym(node, "number"))]
+    if name in SIZES:
+        return [(state, _size(owner, name, args))]
+    if name in HOOKS:
+        return [(state, NONE)]
+    if cuts(name):
+        return [(state, state.tensor(node))]
+    if find_inplace(name) is not None:
+        return [(state, apply_inplace(ex, state, node, owner, name, args, keywords))]
+    if name in SAME and found.node is None:
+        return [(state, owner)]
+    return [(state, apply_op(ex, state, node, name, (owner, *args), keywords))]
+
+
+def _size(owner: Ref, name: str, args: Sequence[Value]) -> Value:
+    if name == "size" and args and isinstance(args[0], Const) and args[0].value == 0:
+        return Sym(("length", owner.address))
+    return Sym(("number", owner.address, name, tuple(name_of(arg) for arg in args)))

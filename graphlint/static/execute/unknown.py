@@ -1,0 +1,131 @@
+"""Calls of code that is not known: what they may return, keep, or do with what they are handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.graph import Leaf, reachable
+from graphlint.static.execute.merge import Flow, merge
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import (
+    External,
+    Func,
+    Instance,
+    Method,
+    Ref,
+    Sym,
+    Value,
+)
+from graphlint.static.knowledge.facts import MAYBE
+from graphlint.static.knowledge.names import DATA_METHODS, RISKY, SINKS
+from graphlint.trace import Confidence, Doubt
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+MOST_NESTED = 8
+"""How deep the stack may be for a function that is handed over to be run."""
+
+
+def call_unknown(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    func: Value,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call code that is not known: an unknown value over the graphs of its arguments."""
+    given = [*args, *keywords.values()]
+    name = called_name(func)
+    if name not in SINKS and name not in ex.sinks:
+        hand_over(state, [*given, *_receiver(func)], name)
+    state = _run_callbacks(ex, state, node, func, given)
+    return [(state, _result(state, node, func, name, [*given, *_receiver(func)]))]
+
+
+def called_name(func: Value) -> str:
+    """Return the last part of the name of what is called, empty where it has none."""
+    if isinstance(func, (External, Method)):
+        return func.name.rpartition(".")[2]
+    if isinstance(func, Func):
+        return func.function.name
+    if isinstance(func, Sym) and func.name[0] in ("attribute", "global", "parameter"):
+        return str(func.name[-1])
+    return ""
+
+
+def _receiver(func: Value) -> list[Value]:
+    return [func.owner] if isinstance(func, Method) else []
+
+
+def hand_over(state: State, values: Iterable[Value], name: str) -> None:
+    """Note that unknown code gets hold of graphs that passes kept: it may visit them."""
+    if not state.kept:
+        return
+    level = Confidence.POSSIBLE if is_risky(name) else Confidence.LIKELY
+    called = f"`{name}`" if name else "a call"
+    doubt = Doubt(level, f"the graph is handed to {called}, whose code is not known")
+    for number in reachable(state.graph, [n for v in values for n in state.nodes(v)]):
+        for keeper in state.kept.get(number, ()):
+            pending = state.pending.get(keeper)
+            if pending is not None and doubt not in pending.doubts:
+                state.pending[keeper] = replace(pending, doubts=pending.doubts | {doubt})
+
+
+def is_risky(name: str) -> bool:
+    """Whether a call's name says that it may run a pass."""
+    lowered = name.lower()
+    return any(part in lowered for part in RISKY)
+
+
+def _run_callbacks(
+    ex: Executor, state: State, node: ir.Node, func: Value, given: Iterable[Value]
+) -> State:
+    """Run functions of the program that are handed over, once each."""
+    if len(state.stack) >= MOST_NESTED or isinstance(func, Func):
+        return state
+    for value in given:
+        if isinstance(value, Func) and value.function not in ex.running_callbacks:
+            ex.running_callbacks.add(value.function)
+            results = ex.invoke(state, node, value, (), {})
+            ex.running_callbacks.discard(value.function)
+            merged = merge(ex, [(s, Flow("return", v)) for s, v in results])
+            for dropped, _ in merged[1:]:
+                ex.finish(dropped)
+            if merged:
+                state = merged[0][0]
+    return state
+
+
+def _result(
+    state: State, node: ir.Node, func: Value, name: str, given: Iterable[Value]
+) -> Value:
+    handles = list(dict.fromkeys(h for value in given for h in state.handles(value)))
+    nodes = tuple(h for h in handles if isinstance(h, int))
+    leaves: frozenset[Leaf] = frozenset(h for h in handles if not isinstance(h, int))
+    if not handles:
+        leaves = _own_leaves(state, func, name)
+    if not state.grad or not (nodes or leaves) or name in SINKS:
+        return state.sym(node)
+    made = state.record(
+        node, name or "call", nodes, leaves, MAYBE, saved_inputs=nodes, unknown=True
+    )
+    return state.sym(node, node=made)
+
+
+def _own_leaves(state: State, func: Value, name: str) -> frozenset[Leaf]:
+    """Return the parameters that unknown code may have of its own, such as those of a model."""
+    if isinstance(func, Sym):
+        return frozenset((("unknown", func.name),))
+    if isinstance(func, Method) and name not in DATA_METHODS:
+        if isinstance(func.owner, Sym):
+            return frozenset((("unknown", func.owner.name),))
+        if state.get(func.owner, Instance):
+            return frozenset((("unknown", func.owner),))
+    if isinstance(func, Ref) and state.get(func, Instance):
+        return frozenset((("unknown", func.address),))
+    return frozenset()

@@ -1,0 +1,262 @@
+"""What variables hold: values, which never change, and objects, which live on the heap.
+
+An object is replaced as a whole when the program changes it (`State.put`), so that states can share
+objects; each object remembers its own structural key (see `merge`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from graphlint.static import ir
+from graphlint.trace import Site
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.graph import Leaf
+
+Key = tuple[Any, ...]
+Address = int
+NodeId = int
+
+
+# ------------------------------------------------------------------------------------- values
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A value that is known.
+
+    `origin` is the call in whose arguments a literal was written; `assumed` says that the value
+    follows from how a condition was assumed to turn out.
+    """
+
+    value: Any
+    origin: Site | None = field(default=None, compare=False)
+    assumed: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sym:
+    """A value that is not known, by name: equal names are equal values.
+
+    `node` is the last node of the graph that it carries, where it is a tensor that has one.
+    """
+
+    name: Key
+    node: NodeId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A reference to an object on the heap."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """A tuple."""
+
+    items: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Func:
+    """A function of the analysed program, with what it closes over.
+
+    Attributes:
+        function: its definition.
+        env: the environment in which it was defined.
+        defaults: the values of its parameters' defaults.
+        bound: the object whose method it is.
+        owner: the class that it was defined in.
+        kind: `function`, `property`, `static` or `class` method.
+        grad: what a decorator sets grad mode to (`no_grad`), None where it leaves it alone.
+        unknown: a decorator of unknown code wraps it.
+    """
+
+    function: ir.Function
+    env: Address
+    defaults: tuple[tuple[str, Value], ...] = ()
+    bound: Value | None = None
+    owner: Address | None = None
+    kind: str = "function"
+    grad: bool | None = None
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Something of a library, by its dotted name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """An attribute of a value, about to be called: `owner.name`."""
+
+    owner: Value
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """`functools.partial(func, *args, **keywords)`."""
+
+    func: Value
+    args: tuple[Value, ...]
+    keywords: tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`range(start, start + count * step, step)`; the count may be unknown."""
+
+    start: Value
+    count: Value
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enumerate:
+    """`enumerate(items, start)`."""
+
+    items: Value
+    start: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Zip:
+    """`zip(*columns)`."""
+
+    columns: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A context manager that is known: `no_grad`, `enable_grad`, `set_grad_enabled`, `nothing`.
+
+    `argument` is what entering it yields, or the mode that it sets.
+    """
+
+    kind: str
+    argument: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Super:
+    """`super()` in a method: attributes are looked up behind `after`."""
+
+    bound: Value
+    after: Address
+
+
+Value = (
+    Const
+    | Sym
+    | Ref
+    | Tuple
+    | Func
+    | External
+    | Method
+    | Partial
+    | Range
+    | Enumerate
+    | Zip
+    | Context
+    | Super
+)
+
+NONE, TRUE, FALSE = Const(None), Const(True), Const(False)
+
+
+# ------------------------------------------------------------------------------------ objects
+@dataclass(slots=True, eq=False)
+class Object:
+    """Something with an identity. Never changed in place: replaced."""
+
+    memo: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Env(Object):
+    """The variables of a module, class body or function call."""
+
+    vars: Mapping[str, Value]
+    parent: Address | None
+    globals: frozenset[str] = frozenset()
+    nonlocals: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class Class(Object):
+    """A class of the analysed program."""
+
+    name: str
+    bases: tuple[Value, ...]
+    members: Mapping[str, Value]
+
+
+@dataclass(slots=True, eq=False)
+class Instance(Object):
+    """An object of a class of the program.
+
+    `opaque` says that the class inherits from code that is not known.
+    """
+
+    cls: Address
+    attrs: Mapping[str, Value]
+    opaque: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class List(Object):
+    """A list, set or deque.
+
+    `length` is None where the items are all there is; otherwise they stand for a first and a later
+    one of that many.
+    """
+
+    items: tuple[Value, ...]
+    length: Value | None = None
+    kind: str = "list"
+
+
+@dataclass(slots=True, eq=False)
+class Dict(Object):
+    """A dictionary; `open` says that it may have keys that are not listed."""
+
+    items: Mapping[Any, Value]
+    open: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Tensor(Object):
+    """A tensor: made by a node, or a leaf that wants gradients, or neither."""
+
+    node: NodeId | None = None
+    leaf: Leaf | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Layer(Object):
+    """A module of `torch.nn`, by the name of its class; `attrs` are what the program sets."""
+
+    name: str
+    children: tuple[Value, ...] = ()
+    keys: tuple[str, ...] = ()
+    attrs: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Optimizer(Object):
+    """An optimizer and the leaves that its step changes."""
+
+    name: str
+    leaves: frozenset[Leaf]
+
+
+@dataclass(slots=True, eq=False)
+class Scaler(Object):
+    """A gradient scaler."""

@@ -1,0 +1,310 @@
+"""The vocabulary that both observers write and every rule reads.
+
+A *trace* says what one observer saw of one program. It is a set of records with links, not a log:
+which call ran a backward pass, what that pass kept or freed, and who visited it again. The static
+observer writes one trace for all paths it explored, the runtime observer one for the run it
+watched; a rule asks its questions of either without knowing which.
+
+Nothing here has behaviour beyond look-ups, and nothing here imports anything but the standard
+library (see docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Confidence(str, Enum):
+    """How sure a claim is. `OBSERVED` is for what a real run did."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+    OBSERVED = "observed"
+
+    @property
+    def rank(self) -> int:
+        """Order the levels: the higher the rank, the surer the claim."""
+        return _RANKS[self.value]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_RANKS = {"observed": 3, "certain": 3, "likely": 2, "possible": 1}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A stretch of source text: rows and columns count from 1, columns in characters.
+
+    The end column is the one behind the last character, as in ruff's output.
+    """
+
+    row: int
+    column: int
+    end_row: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Site:
+    """A place in the user's source: for a pass, the call expression."""
+
+    filename: str
+    span: Span
+    function: str = field(default="", compare=False)
+
+    @property
+    def row(self) -> int:
+        """The row of the place's first line."""
+        return self.span.row
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step of a witness: what happens at a place, in a few words."""
+
+    site: Site
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A reason why a claim is less than certain, and how much is left of it."""
+
+    confidence: Confidence
+    reason: str
+
+
+class Form(str, Enum):
+    """Which function ran a pass."""
+
+    TENSOR_BACKWARD = "backward"
+    AUTOGRAD_BACKWARD = "autograd.backward"
+    AUTOGRAD_GRAD = "autograd.grad"
+    WRAPPER = "wrapper"
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """A later pass visited nodes that an earlier pass kept and that save tensors.
+
+    Attributes:
+        by: the call that visited them.
+        carried: the nodes were built in an earlier iteration of a loop that the visiting pass is
+            in: the graph travels round the loop.
+        sure: the nodes do save tensors; False where that could not be told.
+    """
+
+    by: Site
+    carried: bool = False
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One backward pass that kept its graph: one execution of a call, on one path.
+
+    Attributes:
+        site: the call.
+        form: which function was called.
+        asked: `retain_graph` was passed and true; otherwise `create_graph` alone kept the graph.
+        creates: `create_graph` was on.
+        origin: the call that wrote the flag, where a caller hands it to `site`.
+        ordinal: counts the executions of the call on its path, from 0.
+        reuses: who visited what this pass kept, in order.
+        doubts: what weakens a claim that nobody did.
+        built: where the differentiated graph was built, as far as is known.
+    """
+
+    site: Site
+    form: Form = Form.TENSOR_BACKWARD
+    asked: bool = True
+    creates: bool = False
+    origin: Site | None = None
+    ordinal: int = 0
+    reuses: tuple[Reuse, ...] = ()
+    doubts: frozenset[Doubt] = frozenset()
+    built: Site | None = None
+
+    @property
+    def reused(self) -> bool:
+        """Whether a later pass visits what this pass kept."""
+        return bool(self.reuses)
+
+    @property
+    def carried(self) -> bool:
+        """Whether what this pass kept travels round a loop to the next pass."""
+        return any(reuse.carried for reuse in self.reuses)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Passes of one call over one graph, in order: each visits what the one before it kept.
+
+    All of them got their flag from the same place (`Pass.origin`). A loop that differentiates the rows of one output is a run of as many passes as it has
+    iterations; a training step that builds its graph anew makes runs of one pass each.
+    """
+
+    passes: tuple[Pass, ...]
+
+    @property
+    def last_unneeded(self) -> bool:
+        """Whether every pass but the last is visited again."""
+        return not self.passes[-1].reused and all(p.reused for p in self.passes[:-1])
+
+
+class Broken(str, Enum):
+    """What is wrong with nodes that a later pass visits."""
+
+    FREED = "freed"
+    MODIFIED = "modified"
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A later pass visits nodes that can't be visited any more: torch raises.
+
+    Attributes:
+        why: `FREED`: an earlier pass freed what they saved. `MODIFIED`: a tensor that they saved
+            was changed in place since.
+        earlier: the pass that freed the nodes, or the one that kept them for the later pass;
+            None where no pass came before.
+        later: the pass that raises.
+        built: where the nodes were built.
+        carried: the nodes come from an earlier iteration of a loop that the later pass is in.
+        step: the statement that changed the tensor, for `MODIFIED`.
+        doubts: what weakens the claim.
+    """
+
+    why: Broken
+    earlier: Site | None
+    later: Site
+    built: Site | None = None
+    carried: bool = False
+    step: Site | None = None
+    doubts: frozenset[Doubt] = frozenset()
+
+    @property
+    def site(self) -> Site:
+        """The call that the claim is about: the earlier pass where there is one."""
+        return self.earlier or self.later
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a call that can run a pass says, executed or not: its flags as written.
+
+    Attributes:
+        site: the call.
+        retain: the source text of the `retain_graph` argument, None where there is none.
+        create: the same of `create_graph`.
+    """
+
+    site: Site
+    retain: str | None = None
+    create: str | None = None
+
+    @property
+    def repeats_create_graph(self) -> bool:
+        """Whether both flags are passed and say the same, and not that both are off."""
+        return self.retain == self.create and self.retain not in (None, "None", "False")
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Everything that was seen of one flag: all passes that a call kept a graph for.
+
+    Attributes:
+        site: the call that runs the passes.
+        at: the call that wrote the flag: `site`, or a caller that hands the flag to it.
+        runs: the passes by graph.
+        doubts: what weakens a claim about every execution.
+    """
+
+    site: Site
+    at: Site
+    runs: tuple[Run, ...]
+    doubts: frozenset[Doubt] = frozenset()
+
+    @property
+    def passes(self) -> Iterator[Pass]:
+        """All passes of the call, run by run."""
+        return (p for run in self.runs for p in run.passes)
+
+    @property
+    def reused(self) -> bool:
+        """Whether any of the passes kept what a later pass visits."""
+        return any(p.reused for p in self.passes)
+
+    @property
+    def implied(self) -> bool:
+        """Whether `create_graph` was on each time, which keeps the graph by itself."""
+        return all(p.creates for p in self.passes)
+
+    @property
+    def carried(self) -> bool:
+        """Whether a kept graph travels round a loop to a later iteration's pass."""
+        return any(p.carried for p in self.passes)
+
+    @property
+    def needed_but_last(self) -> bool:
+        """Whether every run has its last pass, and no other, keep its graph for nobody."""
+        longest = max(len(run.passes) for run in self.runs)
+        return longest > 1 and all(run.last_unneeded for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one observer saw of one program.
+
+    Attributes:
+        runs: the passes that kept their graphs, by call and graph; on a static trace of every
+            explored path, each distinct outcome once.
+        clashes: passes that torch refuses.
+        calls: every call that can run a pass and passes a flag, executed or not.
+        doubts: for a call, what weakens claims about all of its executions (a path that was not
+            followed to its end, say).
+        observed: the trace comes from a real run.
+    """
+
+    runs: tuple[Run, ...] = ()
+    clashes: tuple[Clash, ...] = ()
+    calls: tuple[Call, ...] = ()
+    doubts: tuple[tuple[Site, Doubt], ...] = ()
+    observed: bool = False
+
+    def retentions(self) -> Iterator[Retention]:
+        """Group the passes that asked to keep their graph by call and by who wrote the flag."""
+        groups: dict[tuple[Site, Site], list[Run]] = {}
+        for run in self.runs:
+            asked = tuple(p for p in run.passes if p.asked)
+            if asked:
+                at = asked[0].origin or asked[0].site
+                groups.setdefault((asked[0].site, at), []).append(Run(asked))
+        for (site, at), runs in groups.items():
+            doubts = frozenset(d for run in runs for p in run.passes for d in p.doubts)
+            yield Retention(site, at, tuple(runs), doubts | self.doubts_at(site))
+
+    def clashes_at(self, site: Site) -> bool:
+        """Whether torch refuses a pass of a call, or a later one because of it."""
+        return any(site in (clash.earlier, clash.later) for clash in self.clashes)
+
+    def doubts_at(self, site: Site) -> frozenset[Doubt]:
+        """Look up what weakens claims about every execution of a call."""
+        return frozenset(doubt for where, doubt in self.doubts if where == site)
+
+    def confidence(self, doubts: frozenset[Doubt]) -> Confidence:
+        """Say how sure a claim is that has these doubts."""
+        if self.observed:
+            return Confidence.OBSERVED
+        return weakest(doubts)
+
+
+def weakest(doubts: frozenset[Doubt]) -> Confidence:
+    """Return the lowest confidence among doubts, certain where there are none."""
+    levels: Sequence[Confidence] = [doubt.confidence for doubt in doubts]
+    return min(levels, key=lambda level: level.rank, default=Confidence.CERTAIN)
