@@ -14,12 +14,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from graphlint.static.knowledge.facts import MAYBE, NO, YES, Op, Ternary
+from graphlint.static.knowledge.facts import Op
+from graphlint.static.knowledge.inplace import INPLACE
+from graphlint.static.knowledge.ops import INERT
 from tests.tools.measure import Call, Observation, observe
+from tests.tools.merge import letters, result_counts, row_source, ternary
 from tests.tools.op_samples import (
     ALIASES,
     CUTS,
     FACTORIES,
+    INPUTS,
     NAMES,
     RESULTS,
     SETTLED,
@@ -30,7 +34,16 @@ from tests.tools.signatures import parameters, uncovered
 
 TARGET = Path(__file__).parents[2] / "graphlint" / "static" / "knowledge" / "optable.py"
 MOST_SAMPLES = 24
-SKIPPED = ("_", "torch.", "jiterator", "signal.", "masked.", "sparse.", "native_")
+SKIPPED = (
+    "_",
+    "torch.",
+    "jiterator",
+    "signal.",
+    "masked.",
+    "sparse.",
+    "native_",
+    "max_pool2d_with",
+)
 
 HEADER = '''\
 """What autograd saves for every op: generated, don't edit.
@@ -52,6 +65,13 @@ from graphlint.static.knowledge.facts import MAYBE, NO, YES, Op
 TORCH_VERSION: Final = "{version}"
 '''
 
+CUTS_COMMENT = """\
+# Their results carry no graph, or one that no pass can cross (the derivative is not implemented):
+# measured, and completed by hand."""
+FACTORIES_COMMENT = (
+    "# They make tensors out of no tensor, or out of its shape alone: listed by hand."
+)
+
 Sample = tuple[Call, list[Observation]]
 
 
@@ -71,11 +91,8 @@ def database_calls() -> Iterator[tuple[list[str], Call]]:
 
 
 def _samples(info: Any, dtype: Any) -> Iterator[Any]:
-    try:
-        samples = info.sample_inputs("cpu", dtype, requires_grad=info.supports_autograd)
-        yield from islice(filter(_whole, samples), MOST_SAMPLES)
-    except Exception as error:  # torch's own generators fail in many ways
-        print(f"no samples for {info.name}: {error!r:.100}", file=sys.stderr)
+    samples = info.sample_inputs("cpu", dtype, requires_grad=info.supports_autograd)
+    yield from islice(filter(_whole, samples), MOST_SAMPLES)
 
 
 def _whole(sample: Any) -> bool:
@@ -123,7 +140,7 @@ def collect() -> dict[str, list[Sample]]:
         replaced.add(call.name)
         found[call.name].append((call, list(observe(call))))
     for alias, name in ALIASES.items():
-        found[alias] = [*found.get(alias, []), *found.get(name, [])]
+        found[alias] = found[name]
     return dict(found)
 
 
@@ -132,26 +149,21 @@ def judge(name: str, samples: list[Sample]) -> Op | None:
     samples = [(call, seen) for call, seen in samples if seen]
     if not any(any(one.results) for _, seen in samples for one in seen):
         return None
-    names = NAMES.get(name) or parameters(name)
+    names = NAMES[name] if name in NAMES else parameters(name)
     placed = [(_places(call, names), seen) for call, seen in samples]
     full = [seen[0] for _, seen in placed]
-    results, graphless = _results(full)
+    results, graphless = result_counts(full)
     if name in RESULTS:
         results, graphless = RESULTS[name], ()
-    letters = _letters(placed)
+    inputs = INPUTS.get(name) or letters(placed)
     return Op(
-        saves=_ternary(one.raises for one in full),
-        inputs=letters,
-        output=_ternary(one.output for one in full if one.recorded),
+        saves=ternary(one.raises for one in full),
+        inputs=inputs,
+        output=ternary(one.output for one in full if one.recorded),
         results=results,
         graphless=graphless,
-        names=_names(letters, names),
+        names=_names(inputs, names),
     )
-
-
-def _ternary(answers: Iterable[bool]) -> Ternary:
-    seen = set(answers)
-    return MAYBE if len(seen) == 2 else Ternary.of(seen == {True})
 
 
 def _places(call: Call, names: tuple[str, ...]) -> dict[str, int]:
@@ -163,73 +175,9 @@ def _places(call: Call, names: tuple[str, ...]) -> dict[str, int]:
     return places
 
 
-def _results(full: list[Observation]) -> tuple[int | str, tuple[int, ...]]:
-    counts = {len(one.results) for one in full}
-    if any(one.shape == "list" for one in full):
-        return "list", ()
-    if counts == {1, 2} and {one.shape for one in full} == {"one", "tuple"}:
-        return "dim", (1,)
-    if len(counts) > 1:
-        return "list", ()
-    (count,) = counts
-    if count == 1:
-        return 1 if full[0].shape == "one" else "list", ()
-    ever = [any(one.results[i] for one in full) for i in range(count)]
-    return count, tuple(i for i, graph in enumerate(ever) if not graph)
-
-
-Placed = tuple[dict[str, int], list[Observation]]
-Facts = list[tuple[frozenset[int], bool]]
-
-
-def _letters(placed: list[Placed]) -> str:
-    """Merge what was seen of each position into its letter."""
-    facts: dict[int, Facts] = defaultdict(list)
-    quiet: dict[int, set[bool]] = defaultdict(set)
-    for places, seen in placed:
-        for one in seen:
-            on = frozenset(places[slot] for slot in one.on if slot in places)
-            if not one.recorded or len(on) < len(one.on):
-                continue
-            if len(on) == 1:
-                quiet[min(on)].add(one.raises)
-            for slot in one.tensors & places.keys():
-                facts[places[slot]].append((on, slot in one.saved))
-    if not facts:
-        return ""
-    used = {place for place, seen in facts.items() if any(saved for _, saved in seen)}
-    raises = any(one.raises for _, seen in placed for one in seen)
-    row = ""
-    for place in range(max(facts) + 1):
-        letter = _letter(place, facts[place], used) if place in facts else "-"
-        silent = letter == "-" and raises and quiet.get(place) == {False}
-        row += "." if silent else letter
-    return row.rstrip("-") or "-"
-
-
-def _letter(place: int, seen: Facts, used: set[int]) -> str:
-    partners = used - {place}
-    if not any(saved for _, saved in seen):
-        return "-"
-    if all(saved for _, saved in seen):
-        return "a"
-    for others in (None, partners):
-        if all(saved == bool(_others(on, place, others)) for on, saved in seen):
-            return "x"
-    if all(saved == (place in on) for on, saved in seen):
-        return "o"
-    settled = len({(on, saved) for on, saved in seen}) == len({on for on, _ in seen})
-    crossing = all(_others(on, place, partners) for on, saved in seen if saved)
-    return "x" if settled and crossing else "?"
-
-
-def _others(on: frozenset[int], place: int, among: set[int] | None) -> frozenset[int]:
-    return on - {place} if among is None else (on - {place}) & among
-
-
-def _names(letters: str, names: tuple[str, ...]) -> str:
+def _names(inputs: str, names: tuple[str, ...]) -> str:
     """Keep parameter names only where a second tensor may come by keyword."""
-    return " ".join(names[: len(letters)]) if letters[1:].strip("-") else ""
+    return " ".join(names[: len(inputs)]) if inputs[1:].strip("-") else ""
 
 
 def shorten(rows: dict[str, Op | None]) -> dict[str, Op | None]:
@@ -252,27 +200,11 @@ def render(rows: dict[str, Op | None], cuts: Iterable[str], factories: Iterable[
 
     version = torch.__version__.partition("+")[0]
     lines = [HEADER.format(version=version), "# fmt: off", "OPS: Final[Mapping[str, Op]] = {"]
-    lines += [f'    "{name}": {_row(row)},' for name, row in sorted(rows.items()) if row]
+    lines += [f'    "{name}": {row_source(row)},' for name, row in sorted(rows.items()) if row]
     lines += ["}", ""]
-    lines += ["# Their results carry no graph, whatever they are called on.", *_set("CUTS", cuts)]
-    lines += ["", "# They make tensors out of no tensor (or out of its shape alone)."]
-    lines += [*_set("FACTORIES", factories), "# fmt: on"]
+    lines += [CUTS_COMMENT, *_set("CUTS", cuts), ""]
+    lines += [FACTORIES_COMMENT, *_set("FACTORIES", factories), "# fmt: on"]
     return "\n".join(lines) + "\n"
-
-
-def _row(op: Op) -> str:
-    parts = [op.saves.name]
-    if op.inputs.strip("-"):
-        parts.append(f'"{op.inputs}"')
-    if op.output is not NO:
-        parts.append(f"output={op.output.name}")
-    if op.results != 1:
-        parts.append(f"results={op.results!r}".replace("'", '"'))
-    if op.graphless:
-        parts.append(f"graphless={op.graphless}")
-    if op.names:
-        parts.append(f'names="{op.names}"')
-    return f"Op({', '.join(parts)})"
 
 
 def _set(name: str, words: Iterable[str]) -> list[str]:
@@ -285,10 +217,10 @@ def main() -> None:
     """Measure, write the table, and name the callables that it does not know."""
     found = collect()
     rows = shorten({name: judge(name, samples) for name, samples in found.items()})
-    rows = {name: row for name, row in rows.items() if name not in FACTORIES and name not in CUTS}
+    rows = {name: row for name, row in rows.items() if name not in FACTORIES | CUTS | set(INPLACE)}
     cuts = {name for name, row in rows.items() if row is None and measured(found, name)} | CUTS
     TARGET.write_text(render(rows, cuts, FACTORIES))
-    known = {name for name, row in rows.items() if row} | cuts | FACTORIES
+    known = {name for name, row in rows.items() if row} | cuts | FACTORIES | INERT | set(INPLACE)
     print(len(rows), "rows;", "not known:", *uncovered(known), file=sys.stderr)
     for name, samples in sorted(found.items()):
         if any(one.raises != one.holds for _, seen in samples for one in seen):

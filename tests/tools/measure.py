@@ -131,19 +131,19 @@ def _look(
     inputs = {slot: tensors for slot, tensors in inputs.items() if tensors}
     same = {id(t) for tensors in inputs.values() for t in tensors}
     graphs = [t for t in results if t.requires_grad and id(t) not in same]
-    held = {storage for t in graphs for storage in _held(t.grad_fn)}
-    ours = {slot: {_storage(t) for t in tensors} - {0} for slot, tensors in inputs.items()}
+    kept = {each for t in graphs for each in held(t.grad_fn)}
+    ours = {slot: {storage(t) for t in tensors} - {0} for slot, tensors in inputs.items()}
     theirs = set().union(*ours.values()) if ours else set()
-    fresh = {_storage(t) for t in graphs} - theirs - {0}
+    fresh = {storage(t) for t in graphs} - theirs - {0}
     leaves = [t for slot in on for t in inputs[slot] if t.requires_grad]
     return Observation(
         on=on,
         tensors=frozenset(inputs),
         recorded=bool(graphs),
-        raises=bool(graphs) and _raises(graphs, leaves),
-        holds=bool(held),
-        saved=frozenset(slot for slot, storages in ours.items() if storages & held),
-        output=bool(fresh & held),
+        raises=bool(graphs) and second_pass_raises(graphs, leaves),
+        holds=bool(kept),
+        saved=frozenset(slot for slot, storages in ours.items() if storages & kept),
+        output=bool(fresh & kept),
         results=tuple(t.requires_grad for t in results),
         shape=_shape(returned),
     )
@@ -157,7 +157,7 @@ def _shape(returned: Any) -> str:
     return "list" if isinstance(returned, list) else "tuple"
 
 
-def _storage(tensor: Any) -> int:
+def storage(tensor: Any) -> int:
     """Return a storage's identity, 0 for tensors without elements or without a storage."""
     try:
         return int(tensor.untyped_storage()._cdata) if tensor.numel() else 0
@@ -165,7 +165,7 @@ def _storage(tensor: Any) -> int:
         return 0
 
 
-def _held(root: Any) -> Iterator[int]:
+def held(root: Any) -> Iterator[int]:
     """Yield the storages of all tensors that a graph's nodes hold."""
     stack, seen = [root], set()
     while stack:
@@ -186,17 +186,18 @@ def _held_by(node: Any) -> Iterator[int]:
         for saved in raw if isinstance(raw, (list, tuple)) else (raw,):
             # A number that was wrapped into a tensor counts; an absent optional is None.
             if saved is not None and saved.data is not None:
-                yield _storage(saved.data)
+                yield storage(saved.data)
 
 
-def _raises(graphs: list[Any], leaves: list[Any]) -> bool:
+def second_pass_raises(graphs: list[Any], leaves: list[Any]) -> bool:
     """Run two passes that differ in nothing and tell whether the second one raises."""
     import torch
 
-    ones = [torch.ones_like(t) for t in graphs]
-    torch.autograd.grad(graphs, leaves, ones, allow_unused=True)
+    # Zeros, as some decompositions refuse gradients that depend on a free phase.
+    zeros = [torch.zeros_like(t) for t in graphs]
+    torch.autograd.grad(graphs, leaves, zeros, allow_unused=True)
     try:
-        torch.autograd.grad(graphs, leaves, ones, allow_unused=True)
+        torch.autograd.grad(graphs, leaves, zeros, allow_unused=True)
     except RuntimeError as error:
         if "second time" not in str(error):
             raise

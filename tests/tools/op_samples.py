@@ -13,11 +13,18 @@ SETTLED = frozenset(
     "where embedding embedding_bag einsum polygamma multi_head_attention_forward dropout "
     "max_pool1d max_pool2d max_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
     "fractional_max_pool2d fractional_max_pool3d atleast_1d atleast_2d atleast_3d lstsq "
-    "svd_lowrank pca_lowrank bernoulli".split()
+    "svd_lowrank pca_lowrank bernoulli conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
+    "conv_transpose3d linear matmul norm smooth_l1_loss".split()
 )
 
 # Variants of database entries that wrap the op into other arguments.
 WRAPPED = frozenset({("linalg.lstsq", "grad_oriented"), ("linalg.pinv", "singular")})
+
+# Ops of two tensors that may be called on a tensor and a number.
+WITH_NUMBERS = (
+    "add sub subtract mul multiply div divide true_divide pow remainder fmod float_power xlogy "
+    "rsub copysign clamp clip clamp_min clamp_max special.xlog1py".split()
+)
 
 # How many tensors a call returns, where the samples don't show it.
 RESULTS: dict[str, int | str] = {
@@ -27,11 +34,21 @@ RESULTS: dict[str, int | str] = {
     "unbind_copy": "list",
     "broadcast_tensors": "list",
     "gradient": "list",
+    "split_copy": "list",
+    "unsafe_split_with_sizes": "list",
+    "lu": "list",
     "cartesian_prod": 1,
 }
 
+# Letters of ops that take any number of tensors.
+INPUTS = {"einsum": "-x*", "chain_matmul": "x*"}
+
 # Parameter names that the docstrings don't give.
 NAMES: dict[str, tuple[str, ...]] = {
+    "index": ("input", "indices"),
+    "getitem": ("input", "indices"),
+    "einsum": (),
+    "chain_matmul": (),
     "max": ("input", "other"),
     "min": ("input", "other"),
     "where": ("condition", "input", "other"),
@@ -49,7 +66,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "clip": ("input", "min", "max"),
 }
 
-# Names that mean another op of the table: Python's protocols and old spellings.
+# Names that mean another op of the table.
 ALIASES = {
     "type": "to",
     "type_as": "to",
@@ -57,21 +74,17 @@ ALIASES = {
     "cpu": "to",
     "xpu": "to",
     "ipu": "to",
-    "to_dense": "to",
     "pin_memory": "to",
-    "hardtanh_": "hardtanh",
     "upsample": "interpolate",
-    "sspaddmm": "addmm",
-    "range": "arange",
-    "chain_matmul": "multi_dot",
+    "linalg.matmul": "matmul",
     "unsafe_split_with_sizes": "split_with_sizes",
-    "mvlgamma": "mvlgamma",
 }
 
+# Their results carry no graph, or one that no pass can cross (the derivative is not implemented).
 CUTS = set(
     "detach detach_copy data item tolist numpy bool byte char short int long bincount histogram "
     "histogramdd histc bucketize one_hot unique unique_consecutive argmax argmin argsort argwhere "
-    "nonzero nonzero_static multinomial poisson binomial bitwise_and bitwise_or bitwise_xor "
+    "nonzero nonzero_static multinomial binomial bitwise_and bitwise_or bitwise_xor "
     "bitwise_not bitwise_left_shift bitwise_right_shift gcd lcm floor_divide heaviside geqrf "
     "ldl_factor ldl_factor_ex ldl_solve matrix_rank isin allclose equal is_nonzero numel nelement "
     "size dim ndimension stride storage storage_offset untyped_storage element_size data_ptr "
@@ -86,13 +99,13 @@ CUTS = set(
     "empty_like new_zeros new_ones new_empty new_full new_empty_strided is_same_size is_inference "
     "is_conj is_neg is_signed is_coalesced is_pinned is_shared sparse_dim dense_dim dim_order "
     "is_storage typename broadcast_shapes promote_types int_repr q_scale q_zero_point qscheme "
-    "to_dlpack quantize_per_tensor quantize_per_channel storage_type is_set_to is_distributed "
-    "lobpcg".split()
+    "rmod to_dlpack quantize_per_tensor quantize_per_channel storage_type is_set_to "
+    "is_distributed".split()
 )
 
 FACTORIES = set(
     "tensor zeros ones empty full eye arange range linspace logspace rand randn randint randperm "
-    "normal_like from_numpy frombuffer from_file from_dlpack empty_strided empty_permuted "
+    "from_numpy frombuffer from_file from_dlpack empty_strided empty_permuted "
     "scalar_tensor tril_indices triu_indices bartlett_window blackman_window hamming_window "
     "hann_window kaiser_window fftfreq rfftfreq zeros_like ones_like rand_like randn_like "
     "randint_like full_like empty_like sparse_coo_tensor sparse_csr_tensor sparse_csc_tensor "
@@ -117,10 +130,14 @@ def _basic() -> Iterator[Call]:
 
     x, y = torch.rand(3, 4), torch.rand(3, 4) + 0.5
     square = torch.rand(3, 3)
-    for name in ("add", "sub", "mul", "div", "pow"):
-        function = getattr(torch, name)
-        yield _call(name, function, x, y)
+    # The database calls these on two tensors alone.
+    for name in WITH_NUMBERS:
+        module, _, last = name.rpartition(".")
+        function = getattr(torch.special if module else torch, last)
         yield _call(name, function, x, 2)
+    # `2 / x` and its like: the tensor comes first, as in the methods that Python calls.
+    for name in ("rdiv", "rpow"):
+        yield _call(name, getattr(torch.Tensor, f"__{name}__"), x, 2)
     yield _call("where", torch.where, x > 0.5, x, y)
     yield _call("where", torch.where, x > 0.5, x, 0.0)
     yield _call("einsum", torch.einsum, "ij,kj->ik", x, y)
@@ -141,21 +158,28 @@ def _basic() -> Iterator[Call]:
     yield _call("imag", torch.imag, torch.rand(3, dtype=torch.complex64))
     yield _call("real", torch.real, torch.rand(3, dtype=torch.complex64))
     yield _call("view_as_real", torch.view_as_real, torch.rand(3, dtype=torch.complex64))
-    yield _call("frobenius_norm", torch.norm, x)
     yield _call("nuclear_norm", torch.nuclear_norm, square)
     yield _call("norm_except_dim", torch.norm_except_dim, x, 2, 0)
     yield _call("istft", torch.istft, torch.rand(5, 4, dtype=torch.complex64), 8,
                 window=torch.ones(8))  # fmt: skip
-    yield _call("slice_inverse", torch.Tensor.slice_inverse, x, torch.rand(6, 4), 0, 0, 3)
     yield _call("select_copy", torch.select_copy, x, 0, 0)
     yield _call("slice_copy", torch.slice_copy, x, 0, 0, 2)
     yield _call("split_copy", torch.split_copy, x, 2)
-    yield _call("reinforce", torch.clone, x)
+    yield _call("matmul", torch.matmul, x, y.T)
+    yield _call("matmul", torch.matmul, x, y[0])
+    yield _call("matmul", torch.matmul, x[None], y.T)
+    yield _call("matmul", torch.matmul, x[None, None], y.T[None, None])
+    yield _call("norm", torch.norm, x)
+    yield _call("norm", torch.norm, x, 2, 1)
+    yield _call("norm", torch.norm, x, 1)
+    yield _call("poisson", torch.poisson, x)
+    yield _call("lobpcg", torch.lobpcg, square @ square.T + torch.eye(3), 1)
+    yield _call("frobenius_norm", torch.frobenius_norm, x, 1)
+    yield _call("chain_matmul", torch.chain_matmul, x, y.T, square)
+    yield _call("to_dense", torch.Tensor.to_dense, x)
     yield _call("repeat_interleave", torch.repeat_interleave, x, 2)
     yield _call("segment_reduce", torch.segment_reduce, x, "sum", lengths=torch.tensor([1, 2]))
     yield _call("to_sparse", torch.Tensor.to_sparse, x)
-    for name in ("coalesce", "values", "sparse_mask"):
-        yield _call(name, torch.clone, x)
 
 
 def _indexing() -> Iterator[Call]:
@@ -212,8 +236,9 @@ def _layers() -> Iterator[Call]:
         for name in (f"conv{rank}d", f"conv_transpose{rank}d"):
             yield _call(name, getattr(F, name), image, kernel)
             yield _call(name, getattr(F, name), image, kernel, torch.randn(3))
-    for name in ("dropout", "dropout1d", "feature_dropout"):
-        function = F.dropout if name != "dropout1d" else F.dropout1d
+    names = {"dropout": F, "dropout1d": F, "feature_dropout": torch}
+    for name, space in names.items():
+        function = getattr(space, name)
         yield _call(name, function, x, 0.5, True)
         yield _call(name, function, x, 0.5, False)
     yield _call("gumbel_softmax", F.gumbel_softmax, x)
@@ -226,6 +251,8 @@ def _layers() -> Iterator[Call]:
     yield _call("layer_norm", F.layer_norm, x, (4,), torch.rand(4), torch.rand(4))
     q = torch.randn(1, 2, 5, 8)
     yield _call("scaled_dot_product_attention", F.scaled_dot_product_attention, q, q + 1, q + 2)
+    image, grid = torch.randn(1, 1, 4, 4), torch.rand(1, 4, 4, 2)
+    yield _call("grid_sampler", torch.grid_sampler, image, grid, 0, 0, False)
     e = torch.randn(5, 2, 4)
     yield _call("multi_head_attention_forward", F.multi_head_attention_forward, e, e + 1, e + 2,
                 4, 2, torch.randn(12, 4), torch.randn(12), None, None, False, 0.0,
@@ -254,13 +281,19 @@ def _pools() -> Iterator[Call]:
     yield _call("fold", F.fold, torch.randn(1, 12, 9), (4, 4), (2, 2))
     yield _call("affine_grid", F.affine_grid, torch.randn(2, 2, 3), [2, 3, 6, 6])
     yield _call("interpolate", F.interpolate, image, scale_factor=2)
-    yield _call("native_channel_shuffle", F.channel_shuffle, image, 3)
+    # An output of one pixel is a mean.
+    for rank in (1, 2, 3):
+        name = f"adaptive_avg_pool{rank}d"
+        yield _call(name, getattr(F, name), torch.randn(2, 3, *[8] * rank), 1)
 
 
 def _rest() -> Iterator[Call]:
     import torch
 
     x, h = torch.randn(3, 4), torch.randn(3, 5)
+    yield _call("native_layer_norm", torch.native_layer_norm, x, (4,), x[0], x[1], 1e-5)
+    yield _call("native_dropout", torch.native_dropout, x, 0.5, True)
+    yield _call("hstack", torch.hstack, [x, x + 1])
     for name, gates in (("gru_cell", 3), ("rnn_tanh_cell", 1), ("rnn_relu_cell", 1)):
         weights = torch.randn(5 * gates, 4), torch.randn(5 * gates, 5)
         yield _call(name, getattr(torch, name), x, h, *weights)

@@ -42,7 +42,8 @@ def _inspected(function: Any) -> tuple[str, ...]:
 
 def _documented(function: Any, last: str) -> tuple[str, ...]:
     """Read the parameters from a docstring such as `mul(input, other, *, out=None) -> Tensor`."""
-    match = re.search(rf"\b{re.escape(last)}\(([^()]*(?:\([^()]*\)[^()]*)*)\)", function.__doc__ or "")
+    pattern = rf"\b{re.escape(last)}\(([^()]*(?:\([^()]*\)[^()]*)*)\)"
+    match = re.search(pattern, function.__doc__ or "")
     if match is None:
         return ()
     words = re.sub(r"\([^()]*\)", "", match[1]).split(",")

@@ -87,3 +87,21 @@ class Op:
         """Return the letter for an argument given by keyword, `-` if its name is unknown."""
         names = self.names.split()
         return self.letter(names.index(name)) if name in names else "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What autograd records when a layer of `torch.nn` is called with default options.
+
+    Attributes:
+        op: the call as an op; its positions are the call's, without the layer itself.
+        weights: the letter of the layer's parameters, as in `Op.inputs`, empty if it has none.
+            `a` says that some of them are saved whenever the call is recorded.
+        returns: "tensor", "pair" (two tensors) or "lstm": `(output, (h, c))`.
+        training_only: the layer saves in training mode and is an identity in evaluation mode.
+    """
+
+    op: Op
+    weights: str = ""
+    returns: str = "tensor"
+    training_only: bool = False

@@ -29,6 +29,11 @@ class InPlace:
     cuts: bool = False
 
 
+# A change through a view (`x[0].add_(1)`) gives the base a `CopySlices` node, whatever the op: it
+# holds no tensor, but a second pass over it raises, as a pass frees the function inside it
+# (`CopySlices` in `torch/csrc/autograd/functions/tensor.cpp`, torch 2.13.0).
+THROUGH_VIEW: Final = InPlace(Op(YES))
+
 _SAVES_NOTHING: Final = InPlace(Op(NO))
 _SAVES_RESULT: Final = InPlace(Op(YES, output=YES))
 
@@ -36,7 +41,6 @@ INPLACE: Final[Mapping[str, InPlace]] = {
     # They overwrite the old values but stay nodes over the old graph, with zero gradients.
     "zero_": _SAVES_NOTHING,
     "fill_": _SAVES_NOTHING,
-    "fill_diagonal_": _SAVES_NOTHING,
     "normal_": _SAVES_NOTHING,
     "uniform_": _SAVES_NOTHING,
     "bernoulli_": _SAVES_NOTHING,
@@ -54,15 +58,21 @@ INPLACE: Final[Mapping[str, InPlace]] = {
     "le_": _SAVES_NOTHING,
     "gt_": _SAVES_NOTHING,
     "ge_": _SAVES_NOTHING,
+    "not_equal_": _SAVES_NOTHING,
+    "less_": _SAVES_NOTHING,
+    "less_equal_": _SAVES_NOTHING,
+    "greater_": _SAVES_NOTHING,
+    "greater_equal_": _SAVES_NOTHING,
     # Their plain forms save the input, which the in-place forms no longer have.
     "leaky_relu_": _SAVES_RESULT,
     "rrelu_": _SAVES_RESULT,
     "elu_": _SAVES_RESULT,
     "celu_": _SAVES_RESULT,
     "selu_": _SAVES_RESULT,
-    "hardtanh_": _SAVES_RESULT,
-    "relu6_": _SAVES_RESULT,
-    "threshold_": _SAVES_RESULT,
+    # Part of a tensor changes: `x[0] = 1` is `fill_` through a view, `x[rows] = 1` is `index_put_`.
+    # Both raise on a second pass; only `x[:] = y` and `x[...] = y`, the whole tensor, don't.
+    "__setitem__": THROUGH_VIEW,
+    "fill_diagonal_": THROUGH_VIEW,
     # The version stays the same.
     "detach_": InPlace(bumps=False, cuts=True),
     "requires_grad_": InPlace(bumps=False),
@@ -78,4 +88,5 @@ INPLACE: Final[Mapping[str, InPlace]] = {
 
 def derived(op: Op) -> InPlace:
     """Turn a plain op's row into that of its in-place form."""
-    return InPlace(replace(op, inputs="-" + op.inputs[1:] if op.inputs else ""))
+    receiver = "." if op.inputs.startswith(".") else "-"
+    return InPlace(replace(op, inputs=receiver + op.inputs[1:] if op.inputs else ""))

@@ -9,6 +9,20 @@ from graphlint.static.knowledge.facts import Op
 from graphlint.static.knowledge.inplace import INPLACE, InPlace, derived
 from graphlint.static.knowledge.optable import CUTS, FACTORIES, OPS
 
+# Functions of `torch` itself that set or ask something; a call of one hands nothing over.
+INERT: Final[frozenset[str]] = frozenset(
+    "are_deterministic_algorithms_enabled clear_autocast_cache compiled_with_cxx11_abi "
+    "get_autocast_cpu_dtype get_autocast_dtype get_autocast_gpu_dtype get_default_device "
+    "get_default_dtype get_deterministic_debug_mode get_device_module "
+    "get_float32_matmul_precision get_num_interop_threads get_num_threads get_rng_state "
+    "initial_seed is_anomaly_enabled is_autocast_enabled is_grad_enabled "
+    "is_inference_mode_enabled is_warn_always_enabled manual_seed record_stream seed "
+    "set_autocast_cache_enabled set_autocast_dtype set_autocast_enabled set_default_device "
+    "set_default_dtype set_default_tensor_type set_deterministic_debug_mode set_flush_denormal "
+    "set_float32_matmul_precision set_num_interop_threads set_num_threads set_printoptions "
+    "set_rng_state set_warn_always use_deterministic_algorithms".split()
+)
+
 OPERATORS: Final[Mapping[str, str]] = {
     "+": "add",
     "-": "sub",
@@ -31,6 +45,10 @@ OPERATORS: Final[Mapping[str, str]] = {
     ">=": "ge",
 }
 
+# The op behind `number / tensor`, whose first argument is the tensor; other operators with a number
+# on their left are as good as mirrored ones.
+REFLECTED: Final[Mapping[str, str]] = {"-": "rsub", "/": "rdiv", "%": "rmod", "**": "rpow"}
+
 
 def find_op(name: str) -> Op | None:
     """Return an op's row by a name such as "mul", "torch.linalg.norm" or "softmax"."""
@@ -39,13 +57,13 @@ def find_op(name: str) -> Op | None:
 
 
 def find_inplace(name: str) -> InPlace | None:
-    """Return what an in-place method such as "relu_" does, None if it is no in-place op."""
+    """Return what an in-place method such as "relu_" or "__setitem__" does, None if it is none."""
     last = name.rpartition(".")[2]
-    if not last.endswith("_") or last.endswith("__"):
-        return None
     special = INPLACE.get(last)
     if special is not None:
         return special
+    if not last.endswith("_") or last.endswith("__"):
+        return None
     op = OPS.get(last[:-1])
     if op is None:
         return InPlace() if last[:-1] in CUTS else None
@@ -55,6 +73,11 @@ def find_inplace(name: str) -> InPlace | None:
 def cuts(name: str) -> bool:
     """Tell whether a call's results carry no graph whatever it is called on."""
     return name.rpartition(".")[2] in CUTS
+
+
+def is_inert(name: str) -> bool:
+    """Tell whether a function of `torch` neither takes a graph nor keeps or gives one."""
+    return name.rpartition(".")[2] in INERT
 
 
 def makes(name: str) -> bool:
