@@ -198,7 +198,7 @@ def _lint(source: SourceFile, config: Config) -> LintResult:
     divided = apply_suppressions(
         found, statements, enabled, source.filename, report_unused=isinstance(trace, Trace)
     )
-    least = config.min_confidence.rank
+    least = Confidence(config.min_confidence).rank
     return LintResult(
         findings=_in_order(f for f in divided.kept if f.confidence.rank >= least),
         suppressed=_in_order(divided.hidden),
