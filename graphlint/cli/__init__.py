@@ -12,6 +12,7 @@ from importlib import import_module
 
 import click
 
+from graphlint import __version__
 from graphlint.errors import GraphlintError
 
 FAILED = 2
@@ -37,9 +38,7 @@ class LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        click.echo(f"graphlint {version('torch-graphlint')}")
+        click.echo(f"graphlint {__version__}")
         ctx.exit()
 
 

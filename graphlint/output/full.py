@@ -9,7 +9,8 @@ from graphlint.output import Options, Sources
 from graphlint.output.concise import headline
 from graphlint.output.snippet import Mark, draw
 from graphlint.output.style import Style
-from graphlint.output.wording import counted, shown_name, size
+from graphlint.output.profile_text import format_bytes
+from graphlint.output.wording import counted, shown_name
 
 
 def render(findings: Sequence[Finding], sources: Sources, options: Options) -> str:
@@ -87,8 +88,11 @@ def _fix_label(fix: Fix, options: Options) -> str:
 
 def measured(facts: Measured) -> str:
     """Say what a run measured at a finding's call."""
-    kept = f"{counted(facts.calls, 'pass', 'passes')} kept {size(facts.retained_bytes_mean)}"
-    each = " each" if facts.calls > 1 else ""
-    own = f"{size(facts.exclusive_bytes_mean)} of it held by nothing else"
+    called = f"called {counted(facts.calls, 'time')}"
+    if not facts.retained_bytes_mean:
+        return f"{called}, kept nothing"
+    each = " a time" if facts.calls > 1 else ""
+    kept = f"kept {format_bytes(facts.retained_bytes_mean)}{each}"
+    own = f"{format_bytes(facts.exclusive_bytes_mean)} of it held by nothing else"
     again = f"{facts.reused} visited again" if facts.reused else "never visited again"
-    return f"{kept}{each}, {own}; {again}"
+    return f"{called}, {kept}, {own}; {again}"

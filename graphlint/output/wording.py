@@ -1,4 +1,4 @@
-"""Words that several formats share: where a finding is, how many there are, how much is held."""
+"""Words that several formats share: where a finding is, and how many there are."""
 
 from __future__ import annotations
 
@@ -36,17 +36,6 @@ def is_applied(fix: Fix | None, options: Options) -> bool:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: 1 finding, 2 findings."""
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
-
-
-def size(number: float) -> str:
-    """Return bytes for people: exact below 1000, then in the largest decimal unit that fits."""
-    if number < 1000:
-        return f"{number:.0f} B"
-    for unit in ("kB", "MB", "GB"):
-        number /= 1000
-        if number < 999.95:
-            return f"{number:.1f} {unit}"
-    return f"{number / 1000:.1f} TB"
 
 
 def summary(findings: Sequence[Finding], options: Options, fixed: int = 0) -> str:

@@ -14,7 +14,7 @@ from graphlint.findings import Finding
 from graphlint.output import FORMATS, Options, no_sources, renderer
 from graphlint.output import statistics as statistics_table
 from graphlint.output.style import wants_color
-from graphlint.output.wording import shown_name, size, summary
+from graphlint.output.wording import shown_name, summary
 
 SCHEMA = json.loads(Path(__file__).with_name("finding.schema.json").read_text(encoding="utf-8"))
 
@@ -109,14 +109,6 @@ def test_colours_on_a_terminal_only(
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: terminal)
     assert wants_color(stream, environ) is wanted
-
-
-@pytest.mark.parametrize(
-    ("number", "said"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_960, "1.0 MB"), (1.5e9, "1.5 GB")],
-)
-def test_sizes(number: float, said: str) -> None:
-    assert size(number) == said
 
 
 def test_names_are_relative_to_the_base_only_inside_it(tmp_path: Path) -> None:

@@ -95,8 +95,8 @@ def test_place_beyond_the_file_draws_nothing(unneeded: Finding) -> None:
 def test_measured_bytes(unneeded: Finding) -> None:
     facts = Measured(3, 120_000.0, 120_000, 2_200.0, 0, 0.1)
     text = drawn(replace(unneeded, measured=facts))
-    said = "3 passes kept 120.0 kB each, 2.2 kB of it held by nothing else; never visited again"
-    assert f"  = measured: {said}\n" in text
+    said = "called 3 times, kept 117.2 KiB a time, 2.1 KiB of it held by nothing else"
+    assert f"  = measured: {said}; never visited again\n" in text
 
 
 def test_colour_only_on_demand(unneeded: Finding) -> None:

@@ -1,0 +1,259 @@
+"""What `graphlint check` does with its options: lint, fix, show, and choose an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from graphlint.cli._options import PerFile
+from graphlint.cli._settings import Settings, describe
+from graphlint.cli._writing import write
+from graphlint.errors import GraphlintError
+from graphlint.findings import Finding
+from graphlint.linting import LintError, LintResult, lint_bytes, lint_files
+from graphlint.output import Options, renderer
+from graphlint.output.style import wants_color
+from graphlint.output.wording import counted, is_applied, summary
+from graphlint.source.config import Config
+from graphlint.source.discover import discover
+from graphlint.source.read import decode_source, read_source
+
+FOUND, FAILED = 1, 2
+STDIN = Path("-")
+FORMATS_FOR_PEOPLE = ("full", "concise", "grouped")
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of one call, in the words of the command line."""
+
+    paths: tuple[Path, ...] = ()
+    fix: bool | None = None
+    unsafe_fixes: bool = False
+    diff: bool = False
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
+    extend_select: tuple[str, ...] | None = None
+    per_file_ignores: PerFile | None = None
+    exclude: tuple[str, ...] | None = None
+    extend_exclude: tuple[str, ...] | None = None
+    min_confidence: str | None = None
+    output_format: str = "full"
+    output_file: Path | None = None
+    statistics: bool = False
+    exit_zero: bool = False
+    exit_non_zero_on_fix: bool = False
+    show_files: bool = False
+    show_settings: bool = False
+    jobs: int = 0
+    config: Path | None = None
+    isolated: bool = False
+    quiet: bool = False
+    stdin_filename: Path | None = None
+
+    def override(self, config: Config) -> Config:
+        """Return a configuration with these options on top."""
+        return config.override(
+            select=self.select,
+            ignore=self.ignore or (),
+            extend_select=self.extend_select or (),
+            exclude=self.exclude,
+            extend_exclude=self.extend_exclude or (),
+            per_file_ignores=self.per_file_ignores,
+            min_confidence=self.min_confidence,
+        )
+
+    @property
+    def fixing(self) -> bool:
+        """Whether files are to be changed."""
+        return bool(self.fix) and not self.diff
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call has found, and what it did about it.
+
+    Attributes:
+        result: what is left.
+        fixed: the findings that were fixed, or would be.
+        diff: the fixes as a diff.
+        text: the new text of standard input, None where it was not fixed.
+        dropped: the findings whose fixes did not hold.
+    """
+
+    result: LintResult
+    fixed: tuple[Finding, ...] = ()
+    diff: str = ""
+    text: str | None = None
+    dropped: tuple[Finding, ...] = ()
+
+
+def check(request: Request) -> int:
+    """Do what is asked, and return the exit status."""
+    settings = Settings(request.override, request.config, request.isolated)
+    if STDIN in request.paths:
+        return _check_stdin(request, settings)
+    paths = request.paths or (Path(),)
+    config = settings.of_paths(paths)
+    if request.show_settings:
+        write(describe(config), request.output_file)
+        return 0
+    files = discover(paths, config)
+    if request.show_files:
+        write("".join(f"{file}\n" for file in files), request.output_file)
+        return 0
+    if not files and not request.quiet:
+        _note("No Python files were found under the given paths.")
+    jobs = request.jobs or None
+    groups = settings.groups(files)
+    result = LintResult.join(lint_files(group, config, jobs) for config, group in groups)
+    outcome = Outcome(result)
+    if request.fix or request.diff:
+        outcome = _fix_files(request, settings, result)
+    return _show(request, outcome, _Sources(None, ""))
+
+
+def _check_stdin(request: Request, settings: Settings) -> int:
+    if len(request.paths) > 1:
+        raise GraphlintError("`-` reads standard input: no other path can be named beside it.")
+    filename = str(request.stdin_filename or STDIN)
+    config = settings.of_folder(Path(filename).absolute().parent)
+    if request.show_settings:
+        write(describe(config), request.output_file)
+        return 0
+    data = sys.stdin.buffer.read()
+    source = decode_source(data, filename)
+    outcome = Outcome(lint_bytes(data, filename, config), text=source.text)
+    if request.fix or request.diff:
+        from graphlint.fixes import fix_source, unified_diff
+
+        fixed = fix_source(source, config, unsafe=request.unsafe_fixes)
+        if fixed.applied:
+            diff = unified_diff(source.text, fixed.text, filename)
+            outcome = Outcome(fixed.result, fixed.applied, diff, fixed.text, fixed.dropped)
+    if request.fixing:
+        sys.stdout.buffer.write(data if outcome.text is None else source.encode(outcome.text))
+        sys.stdout.buffer.flush()
+    return _show(request, outcome, _Sources(filename, outcome.text or ""))
+
+
+def _fix_files(request: Request, settings: Settings, result: LintResult) -> Outcome:
+    """Fix the files that have something to fix, and put what is left of them into the result."""
+    from graphlint.fixes import fix_file
+
+    options = Options(unsafe_fixes=request.unsafe_fixes)
+    files = dict.fromkeys(f.filename for f in result.findings if is_applied(f.fix, options))
+    outcome = Outcome(result)
+    for file in files:
+        config = settings.of_folder(Path(file).absolute().parent)
+        fixed = fix_file(file, config, unsafe=request.unsafe_fixes)
+        if request.fixing:
+            fixed.write()
+        outcome = replace(
+            outcome,
+            fixed=outcome.fixed + fixed.fixed.applied,
+            dropped=outcome.dropped + fixed.fixed.dropped,
+            diff=outcome.diff + fixed.diff(),
+            result=_replaced(outcome.result, file, fixed.fixed.result),
+        )
+    return outcome
+
+
+def _replaced(whole: LintResult, file: str, part: LintResult) -> LintResult:
+    """Return a result in which what was said of a file is said anew."""
+
+    def others(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        return tuple(finding for finding in findings if finding.filename != file)
+
+    rest = replace(
+        whole,
+        findings=others(whole.findings),
+        suppressed=others(whole.suppressed),
+        unsure=others(whole.unsure),
+        files=whole.files - part.files,
+    )
+    return LintResult.join([rest, part])
+
+
+def _show(request: Request, outcome: Outcome, sources: _Sources) -> int:
+    for error in outcome.result.errors:
+        _complain(error)
+    for finding in outcome.dropped:
+        row = finding.location.row
+        _note(f"{finding.filename}:{row}: the fix for {finding.code} did not hold; left as it was.")
+    if request.diff:
+        return _show_diff(request, outcome)
+    findings = outcome.result.findings
+    # With `--fix`, standard output is the mended source, and the findings make way for it.
+    aside = request.fixing and STDIN in request.paths
+    stream = sys.stderr if aside else sys.stdout
+    options = Options(
+        color=request.output_file is None and wants_color(stream, os.environ),
+        unsafe_fixes=request.unsafe_fixes,
+        base=str(Path.cwd()),
+    )
+    text = _render(request, findings, sources, options)
+    if request.output_format in FORMATS_FOR_PEOPLE and not request.quiet:
+        closing = summary(findings, options, fixed=len(outcome.fixed))
+        if request.output_file is None:
+            text += f"{closing}\n"
+    write(text, request.output_file, err=aside)
+    return _status(request, outcome)
+
+
+def _render(
+    request: Request, findings: tuple[Finding, ...], sources: _Sources, options: Options
+) -> str:
+    if request.statistics:
+        from graphlint.output.statistics import render
+
+        return render(findings, options, as_json=request.output_format == "json")
+    return renderer(request.output_format)(findings, sources, options)
+
+
+def _show_diff(request: Request, outcome: Outcome) -> int:
+    write(outcome.diff, request.output_file)
+    if not request.quiet:
+        count = counted(len(outcome.fixed), "finding")
+        _note(f"Would fix {count}." if outcome.fixed else "Nothing to fix.")
+    if outcome.result.errors:
+        return FAILED
+    return FOUND if outcome.diff and not request.exit_zero else 0
+
+
+def _status(request: Request, outcome: Outcome) -> int:
+    if outcome.result.errors:
+        return FAILED
+    if outcome.fixed and request.exit_non_zero_on_fix:
+        return FOUND
+    return FOUND if outcome.result.findings and not request.exit_zero else 0
+
+
+class _Sources:
+    """Reads the sources that findings point into, each once."""
+
+    def __init__(self, filename: str | None, text: str) -> None:
+        self._known = {} if filename is None else {filename: text}
+
+    def __call__(self, filename: str) -> str:
+        if filename not in self._known:
+            try:
+                self._known[filename] = read_source(filename).text
+            except OSError:
+                self._known[filename] = ""
+        return self._known[filename]
+
+
+def _complain(error: LintError) -> None:
+    _note(error.message)
+    if error.detail and os.environ.get("GRAPHLINT_TRACEBACK"):
+        _note(error.detail.rstrip())
+
+
+def _note(text: str) -> None:
+    click.echo(text, err=True)

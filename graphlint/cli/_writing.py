@@ -1,0 +1,20 @@
+"""Where a command's output goes: to a file, or to standard output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from graphlint.errors import GraphlintError
+
+
+def write(text: str, output_file: Path | None = None, err: bool = False) -> None:
+    """Write a text to a file, or to standard output (standard error, if told) without one."""
+    if output_file is None:
+        click.echo(text, nl=False, err=err, color=True)  # whoever wrote the text chose its colours
+        return
+    try:
+        output_file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise GraphlintError(f"{output_file}: can't be written: {error.strerror}.") from error
