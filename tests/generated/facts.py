@@ -1,0 +1,143 @@
+"""What the passes of one program in one setting do to each other, found out by running it.
+
+A program runs as it is written, and with every pass retaining its graph, where nothing is missing.
+In that second world a pass *is needed* if torch refuses a later pass as soon as this one alone
+does not retain. A look at the nodes that each pass visits predicts which passes are needed, and
+says by whom; the runs have to agree with it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from .places import Source
+from .program import Setting
+from .running import Control, Execution, Outcome, run
+
+
+class DisagreementError(AssertionError):
+    """The runs contradict what the nodes say: the oracle is wrong about this program."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What one execution of a pass shows.
+
+    Attributes:
+        execution: the execution.
+        needed: a later pass visits what it visited.
+        again: a later execution of the same call, with its flag on and from the same place,
+            visits it.
+        carried: a later pass visits it in another iteration than the one that built it.
+    """
+
+    execution: Execution
+    needed: bool
+    again: bool
+    carried: bool
+
+
+@dataclass(frozen=True)
+class Clash:
+    """A pass that visits nodes after a tensor that they saved was changed in place.
+
+    Attributes:
+        later: the row of the pass that torch refuses.
+        earlier: the rows of the passes that visited those nodes before, if any.
+        freed: one of those passes does not keep them: a missing flag hides the change.
+    """
+
+    later: int
+    earlier: frozenset[int]
+    freed: bool
+
+    @property
+    def rows(self) -> frozenset[int]:
+        """The rows at which a finding about it may stand."""
+        return self.earlier or frozenset({self.later})
+
+
+@dataclass(frozen=True)
+class View:
+    """What one setting shows: the passes, the clashes, whether torch refuses any pass as written.
+
+    Attributes:
+        facts: one for each execution of a pass, in order.
+        clashes: nodes visited after they changed.
+        crashes: torch refuses a pass of the program as it is written.
+        error: what else ends the program, when every pass retains its graph.
+    """
+
+    facts: tuple[Fact, ...]
+    clashes: tuple[Clash, ...]
+    crashes: bool
+    error: str
+
+
+def view(source: Source, setting: Setting) -> View:
+    """Run a program in one setting until everything about its passes is known."""
+    written = run(source, setting, Control())
+    survey = run(source, setting, Control(retain_all=True, survey=True, tolerant=True))
+    facts = tuple(_facts(survey.executions))
+    _confirm(source, setting, written, survey, facts)
+    crashes = any(execution.error for execution in written.executions)
+    return View(facts, tuple(_clashes(survey.executions)), crashes, survey.error)
+
+
+def unit(execution: Execution) -> tuple[ast.Call, ast.Call | None]:
+    """Return what an execution is judged together with: its call, and who handed the flag over."""
+    return execution.call, execution.origin
+
+
+def _facts(executions: tuple[Execution, ...]) -> Iterator[Fact]:
+    for number, execution in enumerate(executions):
+        nodes = execution.visit.nodes
+        later = [e for e in executions[number + 1 :] if e.visit.nodes & nodes]
+        yield Fact(
+            execution=execution,
+            needed=bool(later),
+            again=any(unit(e) == unit(execution) and e.asked for e in later),
+            carried=any(e.visit.carried & nodes for e in later),
+        )
+
+
+def _clashes(executions: tuple[Execution, ...]) -> Iterator[Clash]:
+    for number, execution in enumerate(executions):
+        stale = execution.visit.stale
+        if stale:
+            kept = [e for e in executions[:number] if e.visit.nodes & stale]
+            yield Clash(
+                later=execution.call.lineno,
+                earlier=frozenset(e.call.lineno for e in kept),
+                freed=any(not (e.asked or e.creates) for e in kept),
+            )
+
+
+def _confirm(
+    source: Source, setting: Setting, written: Outcome, survey: Outcome, facts: tuple[Fact, ...]
+) -> None:
+    """Run with flags forced off, and raise unless torch does what the facts say."""
+    world = Control(retain_all=True, mutable=any(e.visit.stale for e in survey.executions))
+    freely = frozenset(number for number, fact in enumerate(facts) if not fact.needed)
+    together = run(source, setting, replace(world, off=freely))
+    if _freed(together):
+        raise DisagreementError(f"needed, the runs say: {_refused(together.executions)}")
+    for number, fact in enumerate(facts):
+        if fact.needed and not fact.execution.creates:
+            alone = run(source, setting, replace(world, off=frozenset({number})))
+            if not _freed(alone):
+                raise DisagreementError(f"not needed: line {fact.execution.call.lineno}")
+    if not _refused(written.executions):
+        without = run(source, setting, Control(off=freely))
+        if (without.output, without.error) != (written.output, written.error):
+            raise DisagreementError(f"the results differ: {without.error or without.output}")
+
+
+def _freed(outcome: Outcome) -> bool:
+    return any(execution.error == "freed" for execution in outcome.executions)
+
+
+def _refused(executions: Iterable[Execution]) -> list[int]:
+    return [execution.call.lineno for execution in executions if execution.error]

@@ -1,0 +1,397 @@
+"""Building blocks: passes in loops, over lists, dictionaries and rows, and graphs made before."""
+
+from __future__ import annotations
+
+from .draft import Draft, Lines, Section, indented
+from .forms import backward, detached, flag, grad, loop_flag, loss, net, optimizer
+
+
+def list_of_losses(d: Draft) -> Section:
+    """Write a loop over losses that share a trunk, or don't."""
+    size = d.pick(2, 3, 3)
+    trunk = d.chance(0.7)
+    value = "@stem" if trunk else "$trunk(@inputs)"
+    make = d.pick(
+        [f"@losses = [{loss(d, f'head({value})')} for head in $heads]"],
+        ["@losses = []", "for head in $heads:", f"    @losses.append({loss(d, f'head({value})')})"],
+        [f"@losses = [{', '.join(loss(d, f'$heads[{i}]({value})') for i in range(size))}]"],
+    )
+    first = ["@inputs = torch.randn(2, 3)", *(["@stem = $trunk(@inputs)"] if trunk else []), *make]
+    after = backward(d, "@losses[0]", flag(d, 0.2)) if d.chance(0.15) else []
+    step = ["$optimizer.step()"]
+    within = d.chance(0.1)
+    loop = _over_list(d, "@losses", size, step if within else [])
+    return Section(
+        shape="list_of_losses",
+        setup=[
+            f"$trunk = {net(d, 3, 4)}",
+            f"$heads = {d.nn}.ModuleList([{d.nn}.Linear(4, 2) for _ in range({size})])",
+            f"$optimizer = {optimizer(d, '$trunk', '$heads')}",
+        ],
+        body=[*first, "$optimizer.zero_grad()", *loop, *after, *([] if within else step)],
+        report=["$trunk", "$heads"],
+        split=len(first),
+    )
+
+
+def _over_list(d: Draft, losses: str, size: int, also: Lines) -> Lines:
+    """Write a loop over a list in one of its forms, with a pass for each item."""
+    count = d.pick(f"len({losses})", f"len({losses})", str(size))
+    item = d.pick("loss", "value", "term")
+    numbered = loop_flag(d, "i", count)
+    plain = d.pick("True", "True", None, f"{item} is not {losses}[-1]")
+    forms = [
+        [f"for {item} in {losses}:", *indented([*backward(d, item, plain), *also])],
+        [f"for {item} in {losses}:", *indented([*backward(d, item, plain), *also])],
+        [
+            f"for i, {item} in enumerate({losses}):",
+            *indented([*backward(d, item, numbered), *also]),
+        ],
+        [f"for i in range({count}):", *indented([*backward(d, f"{losses}[i]", numbered), *also])],
+        [
+            f"for {item}, scale in zip({losses}, [{', '.join(['0.5'] * size)}]):",
+            *indented([*backward(d, f"({item} * scale)", plain), *also]),
+        ],
+        [
+            f"for i, {item} in enumerate({losses}, 1):",
+            *indented([*backward(d, item, d.pick(f"i < {count}", "True", f"i != {count}")), *also]),
+        ],
+        [
+            "i = 0",
+            f"while i < {count}:",
+            *indented([*backward(d, f"{losses}[i]", numbered), *also, "i += 1"]),
+        ],
+        [
+            f"while {losses}:",
+            *indented(
+                [f"{item} = {losses}.pop()", *backward(d, item, d.pick("True", f"bool({losses})"))]
+            ),
+        ],
+        [
+            f"for {item} in {losses}[:-1]:",
+            *indented(backward(d, item, d.pick("True", None))),
+            *backward(d, f"{losses}[-1]", flag(d, 0.3)),
+        ],
+        [f"for {item} in reversed({losses}):", *indented([*backward(d, item, plain), *also])],
+        [f"sum({losses}).backward({d.pick('', '', 'retain_graph=True')})"],
+        [f"torch.stack({losses}).sum().backward({d.pick('', '', 'retain_graph=True')})"],
+        [f"[{item}.backward(retain_graph=True) for {item} in {losses}]"],
+    ]
+    return d.pick(*forms)
+
+
+def dict_of_losses(d: Draft) -> Section:
+    """Write a loop over named losses."""
+    names = d.pick(["content", "style"], ["box", "label", "mask"], ["rgb", "depth"])
+    shared = d.chance(0.7)
+    value = "@maps" if shared else "$model(@inputs)"
+    make = [
+        "@terms = {",
+        *[f'    "{name}": {loss(d, f"{value}[:, {i}]")},' for i, name in enumerate(names)],
+        "}",
+    ]
+    last = f'name != "{names[-1]}"'
+    said = d.pick("True", "True", None, last, "i < len(@terms) - 1")
+    if said and said.startswith("i "):
+        head = "for i, (name, term) in enumerate(@terms.items()):"
+    elif said == last:
+        head = "for name, term in @terms.items():"
+    else:
+        head = d.pick("for name, term in @terms.items():", "for term in @terms.values():")
+        if d.chance(0.2):
+            head = "for name in @terms:"
+    target = "@terms[name]" if head == "for name in @terms:" else "term"
+    loop = [head, *indented(backward(d, target, said))]
+    if d.chance(0.2):
+        loop = backward(d, "sum(@terms.values())", flag(d, 0.4))
+    first = ["@inputs = torch.randn(2, 4)", *(["@maps = $model(@inputs)"] if shared else []), *make]
+    return Section(
+        shape="dict_of_losses",
+        setup=[f"$model = {net(d, 4, 3)}", f"$optimizer = {optimizer(d, '$model')}"],
+        body=[*first, "$optimizer.zero_grad()", *loop, "$optimizer.step()"],
+        report=["$model"],
+        split=len(first),
+    )
+
+
+def output_rows(d: Draft) -> Section:
+    """Write a pass for each row or element of an output."""
+    size = d.pick(2, 3)
+    count = d.pick(str(size), "len(@outputs)", "@outputs.shape[0]", "@outputs.size(0)", "$rows")
+    said = loop_flag(d, "row", count)
+    target = d.pick(
+        "@outputs[row].sum()",
+        "@outputs[row].mean()",
+        "@outputs[row, 0]",
+        "(@outputs[row] ** 2).sum()",
+    )
+    zero = ["$model.zero_grad()"] if d.chance(0.4) else []
+    use = (
+        ["print([p.grad.norm().item() for p in $model.parameters() if p.grad is not None])"]
+        if d.chance(0.4)
+        else []
+    )
+    body = [*zero, *backward(d, target, said), *use]
+    if d.chance(0.2):
+        body = ["if row == 1:", f"    {d.pick('continue', 'break')}", *body]
+    loop = [f"for row in range({count}):", *indented(body)]
+    if d.chance(0.2):
+        loop = ["for output in @outputs:", *indented(backward(d, "output.sum()", "True"))]
+    return Section(
+        shape="output_rows",
+        setup=[f"$model = {net(d, 3, 2)}", f"$rows = {size}"],
+        body=[
+            f"@outputs = $model(torch.randn({size}, 3))",
+            *loop,
+            *(backward(d, loss(d, "@outputs"), flag(d, 0.2)) if d.chance(0.25) else []),
+        ],
+        report=["$model"],
+    )
+
+
+def jacobian(d: Draft) -> Section:
+    """Write a Jacobian, row by row."""
+    said = loop_flag(d, "i", "@outputs.numel()", 0.9)
+    create = d.pick(None, None, None, "True")
+    call = grad(d, "@outputs[i]", "@point", said, create)
+    rows = d.pick(
+        ["@rows = []", "for i in range(@outputs.numel()):", f"    @rows.append({call}[0])"],
+        [f"@rows = [{call}[0] for i in range(@outputs.numel())]"],
+        [
+            "@rows = torch.zeros(3, 3)",
+            "for i in range(@outputs.numel()):",
+            f"    (@row,) = {call}",
+            "    @rows[i] = @row.detach()",
+        ],
+        [
+            f"@rows = [{grad(d, 'value', '@point', d.pick('True', 'True', None))}[0]"
+            " for value in @outputs]"
+        ],
+    )
+    more = backward(d, "@outputs.sum()", flag(d, 0.2)) if d.chance(0.3) else []
+    return Section(
+        shape="jacobian",
+        setup=[f"$field = {net(d, 3, 3)}"],
+        body=[
+            f"@point = torch.randn(3).{d.pick('requires_grad_()', 'requires_grad_(True)')}",
+            f"@outputs = $field(@point){d.pick('', '.sin()', '.exp()')}",
+            *rows,
+            *more,
+            "print([row.sum().item() for row in @rows])",
+        ],
+        report=["$field"],
+    )
+
+
+def made_before_loop(d: Draft) -> Section:
+    """Write something made from parameters before the loop, or again in each iteration."""
+    make = d.pick(
+        "@basis = torch.linalg.qr($weight)[0]",
+        "@basis = $weight.exp()",
+        "@basis = $encoder(torch.ones(3, 3))",
+        "@basis = $weight @ $weight.t()",
+        "@basis = $weight + torch.eye(3)",
+        "@basis = $weight.softmax(-1)",
+        "@basis = $weight / $weight.norm()",
+    )
+    cut = d.chance(0.2)
+    lines = [f"@target = {loss(d, '@basis.mv(@sample)', 'torch.ones(3)')}"]
+    said = loop_flag(d, "step", "@count", 0.6)
+    step = d.pick(
+        [],
+        ["$optimizer.step()"],
+        ["with torch.no_grad():", "    $weight.sub_(0.1 * $weight.grad)"],
+        ["$weight.data.add_(-0.1)"],
+    )
+    use = ["@sample = torch.randn(3)", *lines, *backward(d, "@target", said)]
+    make_lines = [make, *(["@basis = @basis.detach().requires_grad_()"] if cut else [])]
+    again = d.chance(0.25)
+    count = d.count()
+    if cut or "encoder" in make:
+        step = [line for line in step if ".grad" not in line]
+        step = [] if step and step[-1].endswith(":") else step
+    return Section(
+        shape="made_before_loop",
+        setup=[
+            "$weight = torch.nn.Parameter(torch.randn(3, 3))",
+            f"$encoder = {d.nn}.Linear(3, 3)",
+            f"$optimizer = {d.optim}.SGD([$weight, *$encoder.parameters()], lr=0.1)",
+        ],
+        body=[
+            *([] if again else make_lines),
+            f"@count = {count}",
+            "for step in range(@count):",
+            *indented([*(make_lines if again else []), *use, *step]),
+        ],
+        report=["$encoder"],
+    )
+
+
+def stored_log_probs(d: Draft) -> Section:
+    """Write several epochs over log-probabilities that were stored once."""
+    store = d.term("@scores.log_softmax(-1)[:, 0]", detached(d, "@scores.log_softmax(-1)[:, 0]", 1))
+    again = d.chance(0.35)
+    lines = ["@scores = $policy(@states)", f"@log_probs = {store}"]
+    said = d.pick("True", "True", None, "epoch < 2", "epoch == 0")
+    step = ["$optimizer.step()"] if d.chance(0.3) else []
+    live = "+ 0.01 * $policy(@states).pow(2).mean()"
+    return Section(
+        shape="stored_log_probs",
+        setup=[f"$policy = {net(d, 3, 2)}", f"$optimizer = {optimizer(d, '$policy')}"],
+        body=[
+            "@states = torch.randn(4, 3)",
+            "@rewards = torch.rand(4)",
+            *([] if again else lines),
+            "for epoch in range(3):",
+            *indented(
+                [
+                    *(lines if again else []),
+                    f"@policy_loss = -(@log_probs * @rewards).mean() {live}",
+                    "$optimizer.zero_grad()",
+                    *backward(d, "@policy_loss", said),
+                    *step,
+                ]
+            ),
+        ],
+        report=["$policy"],
+    )
+
+
+def accumulate_then_pass(d: Draft) -> Section:
+    """Write a loss that is summed over inner steps and differentiated once."""
+    inside = d.chance(0.3)
+    said = flag(d, 0.5)
+    inner = [
+        "@guess = $model(torch.randn(2, 3))",
+        d.pick("@total = @total + ", "@total += ") + loss(d, "@guess"),
+    ]
+    if inside:
+        inner += backward(d, "@total", said)
+    if d.chance(0.2):
+        inner = ["if inner == 1:", "    continue", *inner]
+    counts = d.pick("2", "3", d.count())
+    return Section(
+        shape="accumulate_then_pass",
+        setup=[f"$model = {net(d, 3, 2)}", f"$optimizer = {optimizer(d, '$model')}"],
+        body=[
+            "$optimizer.zero_grad()",
+            "@total = 0.0 * $model(torch.zeros(1, 3)).sum()",
+            f"for inner in range({counts}):",
+            *indented(inner),
+            *([] if inside else backward(d, "@total", said)),
+            "$optimizer.step()",
+        ],
+        report=["$model"],
+    )
+
+
+def every_other(d: Draft) -> Section:
+    """Write a pass on some iterations only, over what was gathered until then."""
+    period = d.pick("2", "$period")
+    reset = d.pick("@gathered = 0.0", "@gathered = @gathered.detach()", "@gathered = 0.0", "")
+    work = [*backward(d, "@gathered", flag(d, 0.5)), "$optimizer.step()", "$optimizer.zero_grad()"]
+    return Section(
+        shape="every_other",
+        setup=[
+            f"$model = {net(d, 3, 1)}",
+            f"$optimizer = {optimizer(d, '$model')}",
+            "$period = 2",
+        ],
+        body=[
+            "@gathered = 0.0",
+            "for index in range(6):",
+            f"    @gathered = @gathered + {loss(d, '$model(torch.randn(2, 3))')}",
+            f"    if (index + 1) % {period} == 0:",
+            *indented(indented([*work, *filter(None, [reset])])),
+        ],
+        report=["$model"],
+    )
+
+
+def nested_loops(d: Draft) -> Section:
+    """Write an inner loop over one graph, made in the outer loop or before it."""
+    outside = d.chance(0.3)
+    make = [f"@codes = $model(torch.randn(3, 3)){d.pick('', '.tanh()', '.exp()')}"]
+    said = loop_flag(d, "j", "3", 0.8)
+    inner = ["for j in range(3):", *indented(backward(d, loss(d, "@codes[j]"), said))]
+    after = backward(d, loss(d, "@codes"), flag(d, 0.2)) if d.chance(0.25) else []
+    return Section(
+        shape="nested_loops",
+        setup=[f"$model = {net(d, 3, 2)}"],
+        body=[
+            *(make if outside else []),
+            f"for i in range({d.count()}):",
+            *indented([*([] if outside else make), *inner, *after]),
+        ],
+        report=["$model"],
+    )
+
+
+def grads_of_list(d: Draft) -> Section:
+    """Write gradients of several losses with `autograd.grad`, in a loop or a comprehension."""
+    shared = d.chance(0.75)
+    value = "@hidden" if shared else "$trunk(@inputs)"
+    weights = d.pick("$trunk.weight", "list($trunk.parameters())", "[$trunk.weight]", "@weights")
+    said = d.pick("True", "True", "True", None, "i < 2")
+    call = grad(d, "term", weights, said, None, d.pick("", "", "allow_unused=True"))
+    shape = d.pick("comprehension", "loop")
+    items = "i, term in enumerate(@terms)" if said == "i < 2" else "term in @terms"
+    gather = (
+        [f"@gradients = [{call}[0] for {items}]"]
+        if shape == "comprehension"
+        else ["@gradients = []", f"for {items}:", f"    @gradients.append({call}[0])"]
+    )
+    after = backward(d, "sum(@terms)", flag(d, 0.25)) if d.chance(0.5) else []
+    return Section(
+        shape="grads_of_list",
+        setup=[f"$trunk = {d.nn}.Linear(3, 4)", f"$head = {net(d, 4, 3)}"],
+        body=[
+            "@inputs = torch.randn(2, 3)",
+            *(["@hidden = $trunk(@inputs).tanh()"] if shared else []),
+            "@weights = tuple($trunk.parameters())",
+            f"@terms = [{', '.join(loss(d, f'$head({value})[:, {i}]') for i in range(3))}]",
+            *gather,
+            *after,
+            "print([g.norm().item() for g in @gradients])",
+        ],
+        report=["$trunk", "$head"],
+    )
+
+
+def generated_losses(d: Draft) -> Section:
+    """Write losses that a generator yields."""
+    shared = d.chance(0.6)
+    value = "code" if shared else "model(torch.ones(1, 3))"
+    lines = ["def iterate_losses(model, inputs):"]
+    lines += ["    code = model(inputs)"] if shared else []
+    lines += ["    for power in range(1, 4):", f"        yield ({value} ** power).mean()"]
+    name = d.helper("iterate_losses", lines)
+    said = d.pick("True", "True", None)
+    return Section(
+        shape="generated_losses",
+        setup=[f"$model = {net(d, 3, 2)}"],
+        body=[
+            f"for term in {name}($model, torch.randn(2, 3)):",
+            *indented(backward(d, "term", said)),
+        ],
+        report=["$model"],
+    )
+
+
+SHAPES = (
+    list_of_losses,
+    list_of_losses,
+    list_of_losses,
+    dict_of_losses,
+    output_rows,
+    output_rows,
+    jacobian,
+    made_before_loop,
+    made_before_loop,
+    stored_log_probs,
+    accumulate_then_pass,
+    every_other,
+    nested_loops,
+    grads_of_list,
+    generated_losses,
+)
