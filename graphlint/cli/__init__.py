@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import click
@@ -56,10 +57,13 @@ def cli() -> None:
     """Find the autograd graphs that a PyTorch program keeps alive, and whether it needs to."""
 
 
-def main() -> None:
-    """Run the command line, and turn its errors into a line and an exit status."""
+def main(args: Sequence[str] | None = None) -> None:
+    """Run a command line (that of the process, unless told), and exit with its status.
+
+    A mistake of the user's becomes a line that names it, never a traceback.
+    """
     try:
-        status = cli.main(standalone_mode=False, prog_name="graphlint")
+        status = cli.main(args, standalone_mode=False, prog_name="graphlint")
     except GraphlintError as error:
         click.echo(f"graphlint: {error}", err=True)
         status = error.exit_code

@@ -1,0 +1,78 @@
+"""The command line as a whole, and the small commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commandline import Run
+
+import graphlint as package
+from graphlint.cli import cli, main
+from graphlint.profiles import Profile, SiteProfile
+from graphlint.rules import all_rules
+
+
+def test_help_lists_the_commands(graphlint: Run) -> None:
+    out = graphlint("--help").out
+    for name in ("check", "demo", "report", "rule", "run"):
+        assert f"\n  {name} " in out
+
+
+def test_version(graphlint: Run) -> None:
+    assert graphlint("--version").out == f"graphlint {package.__version__}\n"
+
+
+def test_unknown_command(graphlint: Run) -> None:
+    status, out, err = graphlint("chekc")
+    assert (status, out) == (2, "")
+    assert "chekc" in err
+
+
+def test_interrupt_is_silent(graphlint: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_args: object, **_more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupt)
+    with pytest.raises(SystemExit) as stop:
+        main(["check"])
+    assert stop.value.code == 130
+
+
+def test_rule_as_text(graphlint: Run) -> None:
+    status, out, _ = graphlint("rule", "RG101")
+    assert status == 0
+    assert out.startswith("# unneeded-retain-graph (RG101)\n\n## What it does\n")
+    assert graphlint("rule", "unneeded-retain-graph").out == out
+    assert graphlint("rule", "rg101").out == out
+
+
+def test_rule_as_json(graphlint: Run) -> None:
+    rule = json.loads(graphlint("rule", "RG101", "--output-format", "json").out)
+    assert (rule["code"], rule["fixable"], rule["default"]) == ("RG101", True, True)
+    every = json.loads(graphlint("rule", "--all", "--output-format", "json").out)
+    assert [rule["code"] for rule in every] == [rule.code for rule in all_rules()]
+
+
+@pytest.mark.parametrize("args", [[], ["RG101", "--all"], ["RG999"], ["unneeded-retain-grph"]])
+def test_rule_needs_to_know_which(graphlint: Run, args: list[str]) -> None:
+    status, out, err = graphlint("rule", *args)
+    assert (status, out) == (2, "")
+    assert err.startswith("graphlint: ")
+
+
+def test_report(graphlint: Run, folder: Path) -> None:
+    site = SiteProfile("train.py", 4, "step", "backward", 3, 3, 0, "unneeded")
+    Profile(program="train.py", sites=(site,)).save(folder / "profile.json")
+    assert "train.py:4" in graphlint("report", "profile.json").out
+    copied = graphlint("report", "profile.json", "--format", "json").out
+    assert json.loads(copied) == json.loads((folder / "profile.json").read_text())
+
+
+def test_report_of_something_else(graphlint: Run, folder: Path) -> None:
+    (folder / "other.json").write_text("[]")
+    assert graphlint("report", "other.json").status == 2
+    status, _, err = graphlint("report", "nowhere.json")
+    assert status == 2
+    assert "nowhere.json" in err
