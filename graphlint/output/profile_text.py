@@ -1,0 +1,112 @@
+"""A profile as text: the table that `graphlint run` and `print(report)` show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphlint.profiles import Profile, SiteProfile
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_HEADINGS = ("site", "calls", "retained", "reused", "exclusive mean", "peak", "held", "verdict")
+_SHOWN_HOLDERS = 3
+
+
+def render(profile: Profile) -> str:
+    """Return the profile as plain text, without a newline at its end."""
+    parts = [_headline(profile)]
+    if profile.sites:
+        parts.append(_table([_HEADINGS, *(_row(site) for site in profile.sites)]))
+    parts += [
+        part
+        for part in (_holders(profile), _growth(profile), _findings(profile), _notes(profile))
+        if part
+    ]
+    return "\n\n".join(parts)
+
+
+def format_bytes(count: float) -> str:
+    """Word a number of bytes in binary units: `1.5 MiB`; exact below a KiB."""
+    size = float(count)
+    for unit in _UNITS:
+        if abs(size) < 1024 or unit == _UNITS[-1]:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")
+
+
+def format_seconds(seconds: float) -> str:
+    """Word a time: `12 µs`, `3.4 ms`, `1.2 s`."""
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.1f} ms"
+    return f"{seconds:.1f} s"
+
+
+def _headline(profile: Profile) -> str:
+    rank = f", rank {profile.rank} of {profile.world_size}" if profile.world_size > 1 else ""
+    peak = format_bytes(profile.peak_retained_bytes)
+    name = profile.program or "profile"
+    return f"{name}: {format_seconds(profile.duration_s)}, peak retained {peak}{rank}"
+
+
+def _row(site: SiteProfile) -> tuple[str, ...]:
+    kept = bool(site.retained_passes)
+    sign = "≥ " if site.lower_bound else ""
+    return (
+        f"{site.filename}:{site.row}",
+        str(site.passes),
+        str(site.retained_passes),
+        str(site.reused_passes),
+        sign + format_bytes(site.exclusive_bytes.mean) if kept else "-",
+        sign + format_bytes(site.exclusive_bytes.max) if kept else "-",
+        format_seconds(site.held_s.mean) if kept else "-",
+        site.verdict,
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Align columns: the first and the last to the left, figures between them to the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *figures, last in rows:
+        middle = "  ".join(c.rjust(w) for c, w in zip(figures, widths[1:-1], strict=True))
+        lines.append(f"{first.ljust(widths[0])}  {middle}  {last}".rstrip())
+    lines.insert(1, "-" * max(len(line) for line in lines))
+    return "\n".join(lines)
+
+
+def _holders(profile: Profile) -> str:
+    lines = []
+    for site in profile.sites:
+        shown = [h for h in site.holders if h.bytes][:_SHOWN_HOLDERS]
+        if shown:
+            held = ", ".join(f"{h.op}.{h.attribute} {format_bytes(h.bytes)}" for h in shown)
+            lines.append(f"  {site.filename}:{site.row}: {held}")
+    return "\n".join(["held by saved tensors (largest pass):", *lines]) if lines else ""
+
+
+def _growth(profile: Profile) -> str:
+    lines = [
+        f"  {g.filename}:{g.row}: {g.nodes_per_pass:+.1f} nodes, "
+        f"{format_bytes(g.bytes_per_pass)} with every pass"
+        for g in profile.growth
+    ]
+    return "\n".join(["graphs that grow:", *lines]) if lines else ""
+
+
+def _findings(profile: Profile) -> str:
+    return "\n".join(
+        f"{f['filename']}:{f['location']['row']}: {f['code']} {f['message']}"
+        for f in profile.findings
+    )
+
+
+def _notes(profile: Profile) -> str:
+    notes = []
+    if profile.truncated:
+        notes.append("note: some graphs were too large to walk whole; ≥ marks lower bounds")
+    if profile.recorder_errors:
+        errors = profile.recorder_errors
+        notes.append(f"note: the recorder failed {errors} times; its figures are incomplete")
+    return "\n".join(notes)

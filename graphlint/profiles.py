@@ -1,0 +1,259 @@
+"""What a recorded run comes to, as plain data: the profile of docs/contracts.
+
+Every class here is the Python form of one object of the profile's JSON, version 1. Bytes count
+whole storages, each once; seconds are wall-clock seconds. Nothing here imports torch, so that
+profiles can be read, merged and shown where torch is not installed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graphlint.errors import GraphlintError
+
+VERSION = 1
+
+
+class ProfileError(GraphlintError):
+    """A file is no profile that this version can read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The mean and the largest of the values that were measured, zero where there were none."""
+
+    mean: float = 0.0
+    max: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReusedBy:
+    """A call that visited what another one kept.
+
+    Attributes:
+        filename: the file of the visiting call.
+        row: its row.
+        passes: how many of the kept passes it visited.
+    """
+
+    filename: str
+    row: int
+    passes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """How the kept graphs of a site came to their end.
+
+    Attributes:
+        by_later_pass: a later pass freed or took over everything that the pass had kept.
+        by_drop: the last reference to the graph went away.
+        still_held: the graph was alive when the profile was made.
+    """
+
+    by_later_pass: int = 0
+    by_drop: int = 0
+    still_held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HolderProfile:
+    """Which saved attribute of which operation holds bytes, in a site's largest pass.
+
+    Attributes:
+        op: the name of the node's type, such as `AddmmBackward0`.
+        attribute: what the node calls the saved tensor, such as `mat1`.
+        bytes: exclusive bytes.
+        count: number of storages.
+        module: the path of the module that ran the operation, where known.
+        source: the line that ran the operation, as `file:row`, where known.
+    """
+
+    op: str
+    attribute: str
+    bytes: int
+    count: int
+    module: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteProfile:
+    """Everything that was measured at one call that runs backward passes.
+
+    Attributes:
+        filename: the file of the call.
+        row: the call's first row.
+        function: the function that the call stands in.
+        kind: the form of the call, a value of `graphlint.trace.Form`.
+        passes: how often it ran.
+        retained_passes: how often it kept the graph.
+        reused_passes: how many of those graphs a later pass visited.
+        verdict: `unneeded`, `needed`, `partly`, `not-retained` or `unknown`.
+        retained_bytes: bytes that the kept nodes save, whoever else holds them.
+        exclusive_bytes: those that releasing the graph would have freed.
+        nodes: number of nodes that a kept graph has.
+        held_s: seconds from the pass to the graph's end, or to now.
+        lower_bound: some graphs could not be seen whole: bytes and nodes are lower bounds.
+        reused_by: the calls that visited what this one kept.
+        released: how the kept graphs ended.
+        holders: what holds the exclusive bytes of the largest pass.
+    """
+
+    filename: str
+    row: int
+    function: str
+    kind: str
+    passes: int
+    retained_passes: int
+    reused_passes: int
+    verdict: str
+    retained_bytes: Spread = Spread()
+    exclusive_bytes: Spread = Spread()
+    nodes: Spread = Spread()
+    held_s: Spread = Spread()
+    lower_bound: bool = False
+    reused_by: tuple[ReusedBy, ...] = ()
+    released: Released = Released()
+    holders: tuple[HolderProfile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthProfile:
+    """A call whose graphs grow from one pass to the next: a graph is carried round a loop.
+
+    Attributes:
+        filename: the file of the call.
+        row: the call's first row.
+        nodes_per_pass: nodes of earlier passes that each pass visits more than the one before.
+        bytes_per_pass: exclusive bytes by which the graph grows.
+    """
+
+    filename: str
+    row: int
+    nodes_per_pass: float
+    bytes_per_pass: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBy:
+    """A variable, attribute or container that keeps graphs alive beyond their step."""
+
+    name: str
+    kind: str
+    where: str
+    graphs: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One recorded run of one process.
+
+    Attributes:
+        program: what ran.
+        torch: the version of torch, empty where the program never imported it.
+        python: the version of Python.
+        rank: the process's rank, 0 without a launcher.
+        world_size: how many processes ran together.
+        duration_s: seconds under the recorder.
+        peak_retained_bytes: the most exclusive bytes that kept graphs held at one time.
+        truncated: some graphs were too large to walk whole.
+        recorder_errors: mistakes inside the recorder, which it kept from the program.
+        sites: the calls that ran passes, largest first.
+        growth: the calls whose graphs grow.
+        held_by: what keeps graphs alive.
+        findings: what the rules say of the run, in the JSON form of a finding.
+    """
+
+    program: str = ""
+    torch: str = ""
+    python: str = ""
+    rank: int = 0
+    world_size: int = 1
+    duration_s: float = 0.0
+    peak_retained_bytes: int = 0
+    truncated: bool = False
+    recorder_errors: int = 0
+    sites: tuple[SiteProfile, ...] = ()
+    growth: tuple[GrowthProfile, ...] = ()
+    held_by: tuple[HeldBy, ...] = ()
+    findings: tuple[Mapping[str, Any], ...] = field(default=())
+
+    @property
+    def retained_anything(self) -> bool:
+        """Whether any pass kept its graph."""
+        return any(site.retained_passes for site in self.sites)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form of the contract, version 1."""
+        return {"version": VERSION, **_plain(asdict(self))}
+
+    def to_json(self) -> str:
+        """Return the JSON text, one indented document with a newline at its end."""
+        return json.dumps(self.to_dict(), indent=1) + "\n"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Profile:
+        """Read the JSON form of the contract.
+
+        Raises:
+            ProfileError: it is not a profile, or of another version.
+        """
+        if data.get("version") != VERSION:
+            raise ProfileError(f"not a graphlint profile of version {VERSION}")
+        try:
+            return _read_profile(data)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ProfileError(f"a graphlint profile with a malformed part: {error!r}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Profile:
+        """Read a profile from a file.
+
+        Raises:
+            ProfileError: the file can't be read, or is no profile.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ProfileError(f"can't read the profile {path}: {error}") from error
+        if not isinstance(data, dict):
+            raise ProfileError(f"can't read the profile {path}: not a JSON object")
+        return cls.from_dict(data)
+
+    def save(self, path: str | Path) -> None:
+        """Write the profile to a file as JSON."""
+        Path(path).write_text(self.to_json(), encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """Turn tuples into lists, as JSON would, so that `to_dict` survives a round trip."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _read_profile(data: Mapping[str, Any]) -> Profile:
+    parts = {name: data[name] for name in Profile.__dataclass_fields__}
+    parts["sites"] = tuple(_read_site(site) for site in data["sites"])
+    parts["growth"] = tuple(GrowthProfile(**growth) for growth in data["growth"])
+    parts["held_by"] = tuple(HeldBy(**held) for held in data["held_by"])
+    parts["findings"] = tuple(data["findings"])
+    return Profile(**parts)
+
+
+def _read_site(data: Mapping[str, Any]) -> SiteProfile:
+    parts = dict(data)
+    for name in ("retained_bytes", "exclusive_bytes", "nodes", "held_s"):
+        parts[name] = Spread(**data[name])
+    parts["reused_by"] = tuple(ReusedBy(**by) for by in data["reused_by"])
+    parts["released"] = Released(**data["released"])
+    parts["holders"] = tuple(HolderProfile(**holder) for holder in data["holders"])
+    return SiteProfile(**parts)

@@ -1,0 +1,126 @@
+"""Calls as written: from the place that Python gives to the call's span and its flags."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+from collections.abc import Iterable
+
+from graphlint.runtime.places import RawSpan
+from graphlint.runtime.sites import SiteRecord
+from graphlint.trace import Call, Form, Site, Span
+
+# Where the flags stand among the positional arguments (torch 2.4 to 2.13).
+_RETAIN, _CREATE = "retain_graph", "create_graph"
+_POSITIONS = {
+    Form.TENSOR_BACKWARD: {_RETAIN: 1, _CREATE: 2},
+    Form.AUTOGRAD_BACKWARD: {_RETAIN: 2, _CREATE: 3},
+    Form.AUTOGRAD_GRAD: {_RETAIN: 3, _CREATE: 4},
+}
+
+
+class Sources:
+    """The source files of a run, read and parsed when a call in them is asked for.
+
+    Args:
+        folder: the folder that file names are shown relative to, where they lie below it.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """Start with no file read."""
+        self._folder = folder
+        self._calls: dict[str, list[ast.Call]] = {}
+        self._sites: dict[SiteRecord, Site] = {}
+
+    def site(self, record: SiteRecord) -> Site:
+        """Return where a call stands: its whole expression, from its first row."""
+        site = self._sites.get(record)
+        if site is None:
+            span = self._span(record)
+            site = Site(self._shown(record.filename), span, record.function)
+            self._sites[record] = site
+        return site
+
+    def call(self, record: SiteRecord) -> Call | None:
+        """Return the flags of a call as written, None where its source can't be had."""
+        found = self._find(record)
+        positions = _POSITIONS.get(record.form)
+        if found is None or positions is None:
+            return None
+        retain, create = (self._flag(record, found, name, positions) for name in positions)
+        return Call(self.site(record), retain, create)
+
+    def _flag(
+        self, record: SiteRecord, call: ast.Call, name: str, positions: dict[str, int]
+    ) -> str | None:
+        values = [keyword.value for keyword in call.keywords if keyword.arg == name]
+        place = positions[name]
+        if any(isinstance(arg, ast.Starred) for arg in call.args[: place + 1]):
+            return None
+        values += call.args[place : place + 1]
+        return ast.unparse(values[0]) if values else None
+
+    def _span(self, record: SiteRecord) -> Span:
+        call = self._find(record)
+        raw = record.span
+        if call is not None:
+            raw = RawSpan(
+                call.lineno, call.col_offset, call.end_lineno or call.lineno, call.end_col_offset
+            )
+        return Span(
+            raw.row,
+            self._column(record.filename, raw.row, raw.column),
+            raw.end_row,
+            self._column(record.filename, raw.end_row, raw.end_column),
+        )
+
+    def _find(self, record: SiteRecord) -> ast.Call | None:
+        """Find the call expression that a raw span means.
+
+        Python says where a call ends; of several calls that end there, as in `f()()`, the
+        outermost is meant. On Python 3.10 only a row is known: then the outermost of the calls
+        that start there and look like a pass.
+        """
+        span = record.span
+        calls = self._parsed(record.filename)
+        if span.end_column is not None:
+            end = span.end_row, span.end_column
+            fits = [c for c in calls if (c.end_lineno, c.end_col_offset) == end]
+        else:
+            fits = [c for c in calls if _holds_row(c, span.row) and _names_pass(c)]
+        return min(fits, key=lambda c: (c.lineno, c.col_offset), default=None)
+
+    def _parsed(self, filename: str) -> list[ast.Call]:
+        calls = self._calls.get(filename)
+        if calls is None:
+            calls = self._calls[filename] = list(_calls_in("".join(linecache.getlines(filename))))
+        return calls
+
+    def _column(self, filename: str, row: int, column: int | None) -> int:
+        if column is None:
+            return 1
+        line = linecache.getline(filename, row)
+        return len(line.encode()[:column].decode(errors="replace")) + 1
+
+    def _shown(self, filename: str) -> str:
+        """Name a file as the user would: relative to the folder, where it lies below it."""
+        prefix = self._folder.rstrip(os.sep) + os.sep
+        return filename.removeprefix(prefix)
+
+
+def _calls_in(source: str) -> Iterable[ast.Call]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # not the source that ran, or none at all
+        return []
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def _holds_row(call: ast.Call, row: int) -> bool:
+    return call.lineno <= row <= (call.end_lineno or call.lineno)
+
+
+def _names_pass(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    return "backward" in name or "grad" in name

@@ -1,0 +1,123 @@
+"""The book that is kept of marked nodes: which pass each of them belongs to, what is alive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from uuid import uuid4
+
+from graphlint.runtime.marks import Deaths, Mark, Tally, Visit
+from graphlint.runtime.nodes import Node, Walk, kind_of, roots_of, walk
+from graphlint.runtime.sizes import GraphSize
+
+
+class Ledger:
+    """Puts marks on nodes, and knows from them what every pass still keeps.
+
+    Attributes:
+        open: the passes whose kept nodes are alive and not visited again, by identity.
+        peak_bytes: the most exclusive bytes that these held at one time.
+        key: the metadata key of this ledger's marks, unlike any other ledger's.
+    """
+
+    def __init__(self, limit: int, clock: Callable[[], float]) -> None:
+        """Open a ledger.
+
+        Args:
+            limit: how many marked nodes may be alive at once, see Note [Touched nodes].
+            clock: gives the time, in seconds.
+        """
+        self.open: dict[int, Visit] = {}
+        self.peak_bytes = 0
+        self.key = f"graphlint-{uuid4().hex}"
+        self._limit = limit
+        self._clock = clock
+        self._deaths = Deaths(clock)
+        self._touched = 0
+        self._open_bytes = 0
+
+    def walk(self, outputs: Sequence[object]) -> Walk:
+        """Walk the graph behind some outputs as far as the limit allows.
+
+        At the limit nothing is touched, not even the roots.
+        """
+        allowance = self._limit - self._touched
+        if allowance <= 0:
+            return Walk(truncated=True)
+        return walk(roots_of(outputs), allowance, self.key)
+
+    def keep(self, visit: Visit, nodes: Sequence[Node], size: GraphSize | None) -> None:
+        """Mark what a pass keeps.
+
+        Args:
+            visit: the pass.
+            nodes: the nodes that it visited and those that it made.
+            size: their size, where it was measured.
+        """
+        tally = Tally(0, visit)
+        lifetime = self._deaths.watch(tally)
+        blank = Mark(lifetime, tally, visit)
+        for index, node in enumerate(nodes):
+            saves = size.saves[index] if size else kind_of(node).can_save
+            held = size.node_bytes.get(index, 0) if size else 0
+            mark = Mark(lifetime, tally, visit, saves, held) if saves else blank
+            self._place(node, mark)
+            visit.open += saves
+            visit.held_bytes += held
+        self.open[id(visit)] = visit
+        self._open_bytes += visit.held_bytes
+        self.peak_bytes = max(self.peak_bytes, self._open_bytes)
+
+    def free(self, visit: Visit | None, nodes: Sequence[Node]) -> None:
+        """Mark what a pass has freed; None is a pass that nobody asks for later."""
+        tally = Tally(0, None)
+        lifetime = self._deaths.watch(tally)
+        freed, blank = Mark(lifetime, tally, visit, saves=True), Mark(lifetime, tally, visit)
+        for node in nodes:
+            self._place(node, freed if kind_of(node).can_save else blank)
+
+    def touch(self, nodes: Sequence[Node]) -> None:
+        """Mark those nodes that bear no mark, so that it is known when they die."""
+        tally = Tally(0, None)
+        touched = Mark(self._deaths.watch(tally), tally, None)
+        for node in nodes:
+            if self.key not in node.metadata:
+                self._place(node, touched)
+
+    def bury(self) -> None:
+        """Take in the deaths of nodes since the last time."""
+        for death in self._deaths.take():
+            self._touched -= death.tally.nodes
+            visit = death.tally.visit
+            if visit is not None and not visit.ended:
+                self._end(visit, death.at, by_later_pass=False)
+
+    def _place(self, node: Node, mark: Mark) -> None:
+        """Put a mark on a node, in place of the one that is there."""
+        if kind_of(node).leaf:
+            return
+        metadata = node.metadata
+        before: Mark | None = metadata.get(self.key)
+        if before is None:
+            self._touched += 1
+        else:
+            before.tally.nodes -= 1
+            self._release(before)
+        mark.tally.nodes += 1
+        metadata[self.key] = mark
+
+    def _release(self, mark: Mark) -> None:
+        """Take a node from the pass that kept it: a later one has visited it."""
+        visit = mark.visit
+        if not mark.saves or visit is None or not visit.keeps or visit.ended:
+            return
+        visit.open -= 1
+        visit.held_bytes -= mark.bytes
+        self._open_bytes -= mark.bytes
+        if not visit.open:
+            self._end(visit, self._clock(), by_later_pass=True)
+
+    def _end(self, visit: Visit, at: float, *, by_later_pass: bool) -> None:
+        self.open.pop(id(visit), None)
+        self._open_bytes -= visit.held_bytes
+        visit.held_bytes = 0
+        visit.site.end(visit, at - visit.started, by_later_pass)

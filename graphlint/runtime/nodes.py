@@ -1,0 +1,189 @@
+"""Backward nodes: what kinds there are, and how to walk from one to the next.
+
+A walk is not free of consequences. See Note [Touched nodes].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import torch
+
+# A backward node. torch types it as `torch.autograd.graph.Node`, which lacks the raw attributes.
+Node = Any
+
+# Note [Touched nodes]
+# torch drops a graph without recursion: `Node`'s deleter moves the edges of a dying node on to a
+# stack of its own, as long as nobody else refers to the node behind an edge (`gatherFunctions` in
+# torch/csrc/autograd/function.cpp). A Python wrapper is such a reference, and reading
+# `next_functions` makes one for every node it returns, which lives as long as its node does. So a
+# graph that was walked is destroyed recursively, one C frame or more a node: measured, a chain of
+# 50,000 walked nodes overflows a stack of 8 MB when it is dropped, in the user's program, long
+# after the walk; one of 30,000 does not, and one that was never walked is fine at any length.
+# Hence the limit on all walked nodes that are alive at once, and why it counts nodes that were
+# discovered, not those that were expanded.
+TOUCH_LIMIT = 10_000
+
+_RAW_PREFIX = "_raw_saved_"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKind:
+    """What is common to the nodes of one type.
+
+    Attributes:
+        raw: the attributes that give raw access to what a node saves.
+        leaf: the node accumulates into a leaf's `.grad`. See Note [Why AccumulateGrad is never
+            marked].
+        opaque: it may hold tensors that Python can't see.
+        python: it is the context of a custom `torch.autograd.Function`.
+    """
+
+    raw: tuple[str, ...] = ()
+    leaf: bool = False
+    opaque: bool = False
+    python: bool = False
+
+    @property
+    def can_save(self) -> bool:
+        """Whether nodes of this kind can save tensors for their pass."""
+        return bool(self.raw) or self.opaque
+
+
+_PYTHON_FUNCTION = NodeKind(raw=("_raw_saved_tensors",), python=True)
+
+
+def kind_of(node: Node) -> NodeKind:
+    """Look up the kind of a node.
+
+    Types of custom functions are made at run time, one for each class: they are recognised, not
+    remembered, so that no class is kept alive here.
+    """
+    if isinstance(node, torch._C._FunctionBase):
+        return _PYTHON_FUNCTION
+    node_type: type = type(node)
+    return _builtin_kind(node_type)
+
+
+@cache
+def _builtin_kind(node_type: type) -> NodeKind:
+    name = node_type.__name__
+    return NodeKind(
+        raw=tuple(attr for attr in dir(node_type) if attr.startswith(_RAW_PREFIX)),
+        leaf=name == "AccumulateGrad",
+        opaque=name in ("CopySlices", "CppFunction"),
+    )
+
+
+def attribute_name(raw: str) -> str:
+    """Name a saved attribute as torch's derivative formulas do: `_raw_saved_mat1` is `mat1`."""
+    return raw.removeprefix(_RAW_PREFIX)
+
+
+def roots_of(outputs: Iterable[Any]) -> list[Node]:
+    """Return the nodes that a pass over the outputs starts from.
+
+    Args:
+        outputs: tensors or `torch.autograd.graph.GradientEdge`s; a tensor without a graph has none.
+    """
+    roots = []
+    for output in outputs:
+        node = output.grad_fn if isinstance(output, torch.Tensor) else output.node
+        if node is not None:
+            roots.append(node)
+    return roots
+
+
+@dataclass(slots=True)
+class Walk:
+    """The nodes that were reached from some roots, in order of discovery.
+
+    It keeps the nodes alive: drop it as soon as it was read.
+
+    Attributes:
+        nodes: the nodes, those that accumulate into leaves too.
+        marks: for each node what the walking recorder had left on it, else None.
+        fresh: how many inner nodes bore no mark.
+        truncated: the limit was hit, there are more nodes behind these.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    marks: list[Any] = field(default_factory=list)
+    fresh: int = 0
+    truncated: bool = False
+
+
+def walk(roots: Iterable[Node], limit: int = TOUCH_LIMIT, key: str | None = None) -> Walk:
+    """Walk a graph from its roots, each node once.
+
+    Args:
+        roots: where to start.
+        limit: how many nodes without a mark may be touched; a node's fan-out may exceed it.
+        key: the metadata key under which the recorder leaves its marks; None: there are none.
+    """
+    found = Walk()
+    nodes, marks = found.nodes, found.marks
+    seen: set[Node] = set()
+
+    def discover(node: Node) -> None:
+        seen.add(node)
+        mark = node.metadata.get(key) if key else None
+        nodes.append(node)
+        marks.append(mark)
+        found.fresh += mark is None and not kind_of(node).leaf
+
+    for root in roots:
+        if root not in seen:
+            discover(root)
+    expanded = 0
+    while expanded < len(nodes):
+        if found.fresh >= limit:
+            found.truncated = True
+            break
+        for following, _ in nodes[expanded].next_functions:
+            if following is not None and following not in seen:
+                discover(following)
+        expanded += 1
+    return found
+
+
+def executed(walked: Walk, inputs: Iterable[Any], accumulate: bool) -> Iterator[int]:
+    """Yield the indices of the walked nodes that a pass with `inputs=` really visits.
+
+    Those are the nodes on a path to a target, the node that an input comes from. The target itself
+    is visited where it accumulates (`backward(inputs=…)`); for `grad(…)` its incoming gradient is
+    captured before it runs (torch/csrc/autograd/engine.cpp, `GraphTask::init_to_execute`).
+    """
+    parents = _parents(walked.nodes)
+    targets = _targets(walked.nodes, inputs)
+    on_path: set[Node] = set(targets) if accumulate else set()
+    pending = list(targets)
+    while pending:
+        for parent in parents.get(pending.pop(), ()):
+            if parent not in on_path:
+                on_path.add(parent)
+                pending.append(parent)
+    return (index for index, node in enumerate(walked.nodes) if node in on_path)
+
+
+def _parents(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
+    parents: dict[Node, list[Node]] = {}
+    for node in nodes:
+        for following, _ in node.next_functions:
+            if following is not None:
+                parents.setdefault(following, []).append(node)
+    return parents
+
+
+def _targets(nodes: Iterable[Node], inputs: Iterable[Any]) -> list[Node]:
+    leaves = {id(node.variable): node for node in nodes if kind_of(node).leaf}
+    targets = []
+    for given in inputs:
+        tensor = isinstance(given, torch.Tensor)
+        node = (given.grad_fn or leaves.get(id(given))) if tensor else given.node
+        if node is not None:
+            targets.append(node)
+    return targets

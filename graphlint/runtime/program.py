@@ -1,0 +1,199 @@
+"""Run a program under the recorder, as Python itself would run it.
+
+The recorder starts when the program imports torch, not before: importing it early would read
+environment variables before the program has set them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from graphlint.profiles import Profile
+from graphlint.runtime.guard import Guard
+from graphlint.runtime.imports import when_imported
+from graphlint.runtime.main_module import MainModule, as_main, find_module, find_script
+from graphlint.runtime.needs import require_torch
+from graphlint.runtime.report import Report
+
+if TYPE_CHECKING:
+    from graphlint.runtime.recorder import Recorder
+
+_HERE = str(Path(__file__).parent) + os.sep
+_INTERRUPTED = 130  # what a shell makes of a process that SIGINT ended
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run a program.
+
+    Attributes:
+        module: the target is a module's name, as after `python -m`, not a file.
+        output: a file to write the profile to. Of several processes of a launcher each writes its
+            own: `profile.json` becomes `profile.rank0.json`.
+        every: measure the bytes of one in so many retained passes of a call.
+    """
+
+    module: bool = False
+    output: Path | None = None
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What became of a program.
+
+    Attributes:
+        exit_status: the status that Python would have exited with.
+        report: what was recorded.
+        output: the file that the profile was written to.
+    """
+
+    exit_status: int
+    report: Report
+    output: Path | None = None
+
+
+def run_program(
+    target: str, argv: Sequence[str] = (), options: RunOptions | None = None
+) -> RunResult:
+    """Run a program in this process as `__main__`, and record it.
+
+    The program sees its own `sys.argv` and `sys.path`. What it raises is shown as Python shows it,
+    through `sys.excepthook`, and turned into an exit status; the profile is written all the same.
+
+    Args:
+        target: a script, a folder or archive with a `__main__`, or a module's name.
+        argv: the program's arguments.
+        options: how to run it.
+
+    Raises:
+        GraphlintError: there is no such program.
+        TorchMissingError: torch is not installed.
+    """
+    options = options or RunOptions()
+    require_torch()
+    main = find_module(target) if options.module else find_script(target)
+    session = _Session(options.every, str(Path.cwd()))
+    with as_main(main, list(argv)) as module, when_imported("torch", session.begin):
+        status = _run(main, module.__dict__)
+        # Inside the block: the program's own variables are alive still, as what they hold is.
+        profile = session.end(target)
+    output = None
+    if options.output is not None:
+        output = path_of_rank(options.output, profile)
+        profile.save(output)
+    return RunResult(status, Report(profile), output)
+
+
+def path_of_rank(path: Path, profile: Profile) -> Path:
+    """Name the file of one process of several: `profile.json` becomes `profile.rank0.json`."""
+    if "RANK" not in os.environ and profile.world_size == 1:
+        return path
+    stem = path.name.removesuffix(".json")
+    return path.with_name(f"{stem}.rank{profile.rank}.json")
+
+
+class _Session:
+    """A recorder that starts when torch is there."""
+
+    def __init__(self, every: int, folder: str) -> None:
+        self._every = every
+        self._folder = folder
+        self._guard = Guard()
+        self._recorder: Recorder | None = None
+        self._started = time.perf_counter()
+
+    def begin(self) -> None:
+        """Start to record, now that the program has imported torch."""
+        self._guard.run(self._begin)
+
+    def _begin(self) -> None:
+        from graphlint.runtime.recorder import Recorder
+
+        recorder = Recorder(every=self._every)
+        recorder.start()
+        self._recorder = recorder
+
+    def end(self, program: str) -> Profile:
+        """Stop, and return the profile; an empty one where the program had no use for torch."""
+        recorder = self._recorder
+        if recorder is not None:
+            from graphlint.runtime.summary import summarise
+
+            recorder.stop()
+            profile = self._guard.run(
+                summarise, recorder, program=program, folder=self._folder, final=True
+            )
+            if profile is not None:
+                return profile
+        duration = time.perf_counter() - self._started
+        return Profile(program=program, duration_s=duration, recorder_errors=self._guard.errors)
+
+
+def _run(main: MainModule, namespace: dict[str, object]) -> int:
+    """Run the program to its end, its threads' end too; return its exit status."""
+    try:
+        loaded = main.load()
+        namespace.update(loaded.attributes)
+        exec(loaded.code, namespace)
+        _join_threads()
+    except SystemExit as error:
+        return _status_of(error)
+    except BaseException as error:  # Python's own last resort catches everything, so does this
+        if _is_ours(error):
+            raise
+        _strip(error)
+        sys.excepthook(type(error), error, error.__traceback__)
+        return _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether graphlint raised an error, of a program that could not even be found."""
+    from graphlint.errors import GraphlintError
+
+    return isinstance(error, GraphlintError)
+
+
+def _status_of(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _join_threads() -> None:
+    """Wait for the program's threads, as Python does before it exits."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+
+
+def _strip(error: BaseException | None, seen: frozenset[int] = frozenset()) -> None:
+    """Take graphlint's frames out of an error's traceback, and of those of its causes."""
+    if error is None or id(error) in seen:
+        return
+    error.__traceback__ = _without_ours(error.__traceback__)
+    for cause in (error.__cause__, error.__context__):
+        _strip(cause, seen | {id(error)})
+
+
+def _without_ours(trace: TracebackType | None) -> TracebackType | None:
+    entries = []
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_HERE):
+            entries.append(trace)
+        trace = trace.tb_next
+    for entry, following in zip(entries, [*entries[1:], None], strict=True):
+        entry.tb_next = following
+    return entries[0] if entries else None

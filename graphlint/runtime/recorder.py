@@ -1,0 +1,305 @@
+"""The recorder: takes note of passes, of what they keep, and of who visits that again.
+
+# Note [One pass, step by step]
+Before the pass, where there is a reason to look (it keeps its graph, graphs that were kept are
+alive, or the call is among its first passes), the graph is walked once. The marks that earlier
+passes left tell which of them it visits. After the pass those learn of it; what the pass keeps is
+measured, and its own marks replace theirs: a node belongs to the last pass that visited it, so that
+of several passes in a row each is answerable to the next. When all nodes with its marks are gone,
+or a later pass has visited all those that save anything, a pass is over.
+
+# Note [Marking passes that free]
+Which pass freed a node can only be told if that pass left a mark, for which it must walk its graph:
+2 to 8 % of a small step. A program that visits a freed graph does so in its first iterations, as
+its steps are alike; so each call leaves marks in its first `MARKED_PASSES` passes, and later only
+where the graph is walked anyway.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import CodeType
+from typing import Any
+
+import torch
+
+from graphlint.runtime.carried import is_carried, op_counts
+from graphlint.runtime.clashes import ClashRecord, culprit, reason
+from graphlint.runtime.engine import BackwardCall, choke_point
+from graphlint.runtime.guard import Guard
+from graphlint.runtime.ledger import Ledger
+from graphlint.runtime.marks import Mark, Visit
+from graphlint.runtime.nodes import TOUCH_LIMIT, Node, Walk, executed, kind_of
+from graphlint.runtime.places import Caller
+from graphlint.runtime.sites import RunRecord, SiteRecord
+from graphlint.runtime.sizes import GraphSize, measure_nodes
+from graphlint.trace import Broken
+
+MARKED_PASSES = 16
+_CACHED_CALLERS = 4096
+_CLASHES = 256
+
+
+@dataclass(slots=True)
+class Note:
+    """What is remembered of a pass while it runs.
+
+    Attributes:
+        site: the call that runs it.
+        walked: its graph, where there was a reason to walk it.
+        recorded: the pass counts as one of the site's; otherwise only reuse is looked for.
+    """
+
+    site: SiteRecord
+    walked: Walk | None
+    recorded: bool
+
+
+class Recorder:
+    """Records the passes of this process from `start` to `stop`, as often as it is started.
+
+    Attributes:
+        guard: counts the recorder's own mistakes.
+        sites: the calls that ran passes, by place.
+        clashes: passes that torch refused, and how often.
+        ledger: the marks on nodes, and what is alive.
+        truncated: some graph was too large to walk whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        every: int = 1,
+        limit: int = TOUCH_LIMIT,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Set up a recorder that is not started yet.
+
+        Args:
+            every: measure the bytes of one in so many retained passes of a call; passes, reuse and
+                hold times are recorded for all.
+            limit: how many walked nodes may be alive at once, see Note [Touched nodes].
+            clock: gives the time, in seconds.
+        """
+        self.guard = Guard()
+        self.sites: dict[tuple[Any, ...], SiteRecord] = {}
+        self.clashes: dict[ClashRecord, int] = {}
+        self.ledger = Ledger(limit, clock)
+        self.truncated = False
+        self._every = every
+        self._clock = clock
+        self._seconds = 0.0
+        self._started: float | None = None
+        self._depth = 0
+        self._callers: dict[tuple[int, int], tuple[weakref.ref[CodeType], SiteRecord]] = {}
+        self._lock = threading.RLock()
+
+    # --- starting and stopping ---------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to record; nested starts need as many stops."""
+        with self._lock:
+            self._depth += 1
+            if self._depth == 1:
+                self._started = self._clock()
+                choke_point().attach(self)
+
+    def stop(self, *, follow: bool = False) -> None:
+        """Record no more.
+
+        Args:
+            follow: go on to look for reuse of the graphs that are still alive, until none is.
+        """
+        with self._lock:
+            self._depth -= 1
+            if self._depth or self._started is None:
+                return
+            self._seconds += self._clock() - self._started
+            self._started = None
+            self.guard.run(self.ledger.bury)
+            if not (follow and self.ledger.open):
+                choke_point().detach(self)
+
+    @property
+    def duration(self) -> float:
+        """How long it has recorded, up to now, in seconds."""
+        running = self._clock() - self._started if self._started is not None else 0.0
+        return self._seconds + running
+
+    def settle(self) -> list[tuple[Visit, float]]:
+        """Take in what has ended; return the passes that still keep something, and their age."""
+        with self._lock:
+            self.guard.run(self.ledger.bury)
+            now = self._clock()
+            return [(visit, now - visit.started) for visit in self.ledger.open.values()]
+
+    # --- what the choke point tells ----------------------------------------------------------
+
+    def before(self, call: BackwardCall) -> Note | None:
+        """Walk the graph of a pass that is about to run, where there is a reason to."""
+        with self._lock:
+            self.ledger.bury()
+            recorded = self._started is not None
+            if not recorded and not self.ledger.open:
+                choke_point().detach(self)
+                return None
+            site = self._site(call.caller)
+            early = recorded and site.passes < MARKED_PASSES
+            site.passes += recorded
+            wanted = early or (recorded and call.keeps) or self.ledger.open
+            return Note(site, self.ledger.walk(call.outputs) if wanted else None, recorded)
+
+    def after(self, call: BackwardCall, note: Note | None, result: Any) -> None:
+        """Take in a pass: whom it visited, what it keeps."""
+        if note is None:
+            return
+        with self._lock:
+            sequence = torch.autograd._get_sequence_nr()
+            if note.walked is not None:
+                self._take_in(call, note, note.walked, sequence, result)
+            if note.recorded:
+                note.site.last_pass = threading.get_ident(), sequence
+
+    def failed(self, call: BackwardCall, note: Note | None, error: BaseException) -> None:
+        """Take in a pass that raised: which earlier pass is behind it, whom it visited."""
+        if note is None:
+            return
+        with self._lock:
+            why = reason(error)
+            if note.walked is None and why is None:
+                return
+            walked = note.walked or self.ledger.walk(call.outputs)
+            if why is not None and note.recorded:
+                self._clash(note.site, walked, why)
+            for earlier in _visits(walked.marks):
+                if earlier.keeps:
+                    self._reuse(earlier, note.site, walked.nodes, walked.marks)
+            self.ledger.touch(walked.nodes)
+
+    # --- one pass ------------------------------------------------------------------------------
+
+    def _take_in(
+        self, call: BackwardCall, note: Note, walked: Walk, sequence: int, result: Any
+    ) -> None:
+        """Take in a pass whose graph was walked: see Note [One pass, step by step]."""
+        site, keeps = note.site, call.keeps and note.recorded
+        if keeps and not walked.nodes:
+            site.miss()
+            self.truncated = True
+            return
+        nodes, marks = self._visited(call, walked)
+        earlier = [visit for visit in _visits(marks) if visit.keeps]
+        run = next((visit.run for visit in earlier if visit.site is site), None)
+        for visit in earlier:
+            self._reuse(visit, site, nodes, marks)
+        if not note.recorded:
+            settle = self.ledger.touch if call.keeps else partial(self.ledger.free, None)
+            settle(nodes)
+            return
+        if call.creates:
+            nodes = [*nodes, *self._created(nodes, result)]
+        visit = Visit(
+            site=site,
+            keeps=keeps,
+            creates=call.creates,
+            started=self._clock(),
+            thread=threading.get_ident(),
+            sequence=sequence,
+            truncated=walked.truncated,
+            ops=op_counts(nodes),
+        )
+        if not keeps:
+            self.ledger.free(visit, nodes)
+            return
+        self.truncated |= visit.truncated
+        site.begin(visit, run or RunRecord())
+        self.ledger.keep(visit, nodes, self._measure(visit, nodes))
+
+    def _visited(
+        self, call: BackwardCall, walked: Walk
+    ) -> tuple[Sequence[Node], Sequence[Mark | None]]:
+        """Return the nodes that the pass really visits; the others are marked as touched.
+
+        Of a graph that was not walked to its end the inputs may not be in sight: all count then.
+        """
+        if call.inputs is None or walked.truncated:
+            return walked.nodes, walked.marks
+        indices = list(executed(walked, call.inputs, call.accumulates))
+        self.ledger.touch(walked.nodes)
+        return [walked.nodes[i] for i in indices], [walked.marks[i] for i in indices]
+
+    def _created(self, nodes: Sequence[Node], result: Any) -> list[Node]:
+        """Return the nodes that `create_graph` made: who visits these visits what is kept."""
+        known = set(nodes)
+        leaves = [node.variable.grad for node in nodes if kind_of(node).leaf]
+        made = [t for t in (*(result or ()), *leaves) if isinstance(t, torch.Tensor)]
+        return [node for node in self.ledger.walk(made).nodes if node not in known]
+
+    def _reuse(
+        self,
+        earlier: Visit,
+        by: SiteRecord,
+        nodes: Sequence[Node],
+        marks: Sequence[Mark | None],
+    ) -> None:
+        """Note that a pass visits what an earlier one kept, if any of it saves anything."""
+        if any(mark.saves for mark in marks if mark and mark.visit is earlier):
+            carried = is_carried(earlier, nodes, marks, by.last_pass)
+            earlier.site.reuse(earlier, by, carried)
+
+    def _measure(self, visit: Visit, nodes: Sequence[Node]) -> GraphSize | None:
+        """Measure what a pass keeps, where it is this pass's turn."""
+        site = visit.site
+        if (site.retained - 1) % self._every:
+            return None
+        size = measure_nodes(nodes, truncated=visit.truncated)
+        site.measure(size)
+        if site.last_pass and site.last_pass[0] == visit.thread and not visit.truncated:
+            before = site.last_pass[1]
+            old = sum(node._sequence_nr() < before for node in nodes if not kind_of(node).leaf)
+            site.growth.add(old, size.exclusive_bytes)
+        return size
+
+    def _clash(self, site: SiteRecord, walked: Walk, why: Broken) -> None:
+        earlier = culprit(why, walked)
+        carried = earlier is not None and is_carried(
+            earlier, walked.nodes, walked.marks, site.last_pass
+        )
+        clash = ClashRecord(why, earlier.site if earlier else None, site, carried)
+        if clash in self.clashes or len(self.clashes) < _CLASHES:
+            self.clashes[clash] = self.clashes.get(clash, 0) + 1
+
+    # --- call sites ----------------------------------------------------------------------------
+
+    def _site(self, caller: Caller) -> SiteRecord:
+        """Look up the record of a call, by its code and instruction where that was seen before."""
+        key = id(caller.code), caller.instruction
+        known = self._callers.get(key)
+        if known is not None and known[0]() is caller.code and known[1].form is caller.form:
+            return known[1]
+        span = caller.span
+        place = caller.code.co_filename, span, caller.form
+        site = self.sites.get(place)
+        if site is None:
+            name = getattr(caller.code, "co_qualname", caller.code.co_name)
+            site = SiteRecord(caller.code.co_filename, span, name, caller.form)
+            self.sites[place] = site
+        if len(self._callers) >= _CACHED_CALLERS:
+            self._callers.clear()
+        self._callers[key] = weakref.ref(caller.code), site
+        return site
+
+
+def _visits(marks: Sequence[Mark | None]) -> list[Visit]:
+    """Return the passes that left the marks, each once, latest first."""
+    visits = {
+        mark.visit: None
+        for mark in marks
+        if mark is not None and mark.visit is not None and not mark.visit.ended
+    }
+    return sorted(visits, key=lambda visit: visit.started, reverse=True)

@@ -1,0 +1,237 @@
+"""What the recorder remembers of a call: sums, not a log, so that long runs stay small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from graphlint.runtime.places import RawSpan
+from graphlint.trace import Form
+
+if TYPE_CHECKING:
+    from graphlint.runtime.marks import Visit
+    from graphlint.runtime.sizes import GraphSize, Holder
+
+_SHAPES = 64
+_RISES = 2
+
+
+@dataclass(slots=True)
+class Running:
+    """The mean and the largest of values as they come."""
+
+    count: int = 0
+    total: float = 0.0
+    max: float = 0.0
+
+    def add(self, value: float) -> None:
+        """Take in one more value."""
+        self.count += 1
+        self.total += value
+        self.max = max(self.max, value)
+
+    @property
+    def mean(self) -> float:
+        """The mean, zero where there were no values."""
+        return self.total / self.count if self.count else 0.0
+
+
+@dataclass(slots=True)
+class Growth:
+    """How much of each pass's graph is older than the pass before it.
+
+    A graph that is carried round a loop gets longer with every iteration, so that this number
+    rises; a graph that is merely visited several times has the same number each time.
+    """
+
+    passes: int = 0
+    rises: int = 0
+    first: tuple[int, int] = (0, 0)
+    last: tuple[int, int] = (0, 0)
+
+    def add(self, old_nodes: int, exclusive_bytes: int) -> None:
+        """Take in a pass: its nodes that predate the pass before it, and its bytes."""
+        if not self.passes:
+            self.first = old_nodes, exclusive_bytes
+        self.rises += bool(self.passes) and old_nodes > self.last[0]
+        self.last = old_nodes, exclusive_bytes
+        self.passes += 1
+
+    @property
+    def steady(self) -> bool:
+        """Whether most passes visit more old nodes than the one before them."""
+        return self.rises >= _RISES and 2 * self.rises >= self.passes - 1
+
+    @property
+    def nodes_per_pass(self) -> float:
+        """How many more old nodes each pass visits than the one before it."""
+        return (self.last[0] - self.first[0]) / (self.passes - 1) if self.passes > 1 else 0.0
+
+    @property
+    def bytes_per_pass(self) -> float:
+        """How many more exclusive bytes each pass keeps than the one before it."""
+        return (self.last[1] - self.first[1]) / (self.passes - 1) if self.passes > 1 else 0.0
+
+
+class Outcome(NamedTuple):
+    """What became of a pass that kept its graph: the part of it that rules ask for."""
+
+    creates: bool
+    reuses: tuple[tuple[SiteRecord, bool], ...]
+
+
+class RunShape(NamedTuple):
+    """A run as rules see it: outcomes in order, each with its first and last ordinal only."""
+
+    passes: tuple[tuple[int, Outcome], ...]
+
+
+@dataclass(eq=False, slots=True)
+class RunRecord:
+    """The passes of one call over one graph, each of which visits what the one before it kept.
+
+    Attributes:
+        length: how many passes it has.
+        pending: how many of them may still be reused.
+        outcomes: the outcomes of the others, with the first and the last ordinal of each.
+    """
+
+    length: int = 0
+    pending: int = 0
+    outcomes: dict[Outcome, tuple[int, int]] = field(default_factory=dict)
+
+    def settle(self, ordinal: int, outcome: Outcome) -> None:
+        """Take in what became of one of the passes."""
+        first, last = self.outcomes.get(outcome, (ordinal, ordinal))
+        self.outcomes[outcome] = min(first, ordinal), max(last, ordinal)
+
+    def shape(self) -> RunShape:
+        """Return the run as far as it is settled."""
+        places = {(ordinal, outcome) for outcome, ends in self.outcomes.items() for ordinal in ends}
+        return RunShape(tuple(sorted(places, key=lambda place: place[0])))
+
+
+@dataclass(eq=False, slots=True)
+class SiteRecord:
+    """Everything that is known of one call that runs passes.
+
+    Attributes:
+        filename: its file.
+        span: where it stands there.
+        function: the function that it stands in.
+        form: which function of torch it called first.
+        passes: how often it ran.
+        retained: how often it kept the graph.
+        reused: how many of the kept graphs were visited again.
+        unused: how many came to their end without.
+        truncated: how many passes kept a graph that was not walked to its end.
+        by_later_pass: how many kept graphs a later pass freed or took over.
+        by_drop: how many went away with their last reference.
+        held: how many are there now.
+        lower_bound: bytes or nodes of some pass were not all seen.
+        total_bytes, exclusive_bytes, nodes, seconds: what was measured of the kept graphs.
+        holders: what held the exclusive bytes of the largest of them.
+        reused_by: how many of its kept graphs each call visited.
+        growth: how its graphs grow.
+        last_pass: the thread and the sequence number of its last pass.
+        shapes: the distinct runs of its passes that have come to their end.
+    """
+
+    filename: str
+    span: RawSpan
+    function: str
+    form: Form
+    passes: int = 0
+    retained: int = 0
+    reused: int = 0
+    unused: int = 0
+    truncated: int = 0
+    by_later_pass: int = 0
+    by_drop: int = 0
+    held: int = 0
+    lower_bound: bool = False
+    total_bytes: Running = field(default_factory=Running)
+    exclusive_bytes: Running = field(default_factory=Running)
+    nodes: Running = field(default_factory=Running)
+    seconds: Running = field(default_factory=Running)
+    holders: tuple[Holder, ...] = ()
+    reused_by: dict[SiteRecord, int] = field(default_factory=dict)
+    growth: Growth = field(default_factory=Growth)
+    last_pass: tuple[int, int] | None = None
+    shapes: dict[RunShape, None] = field(default_factory=dict)
+
+    def begin(self, visit: Visit, run: RunRecord) -> None:
+        """Count a pass that kept its graph, as part of a run."""
+        self.retained += 1
+        self.held += 1
+        self.truncated += visit.truncated
+        visit.run, visit.ordinal = run, run.length
+        run.length += 1
+        run.pending += 1
+
+    def miss(self) -> None:
+        """Count a pass that kept its graph, of which nothing could be seen."""
+        self.retained += 1
+        self.truncated += 1
+        self.lower_bound = True
+
+    def measure(self, size: GraphSize) -> None:
+        """Take in the size of what a pass kept."""
+        if not self.exclusive_bytes.count or size.exclusive_bytes > self.exclusive_bytes.max:
+            self.holders = size.holders
+        self.total_bytes.add(size.total_bytes)
+        self.exclusive_bytes.add(size.exclusive_bytes)
+        self.nodes.add(size.nodes)
+        self.lower_bound |= size.lower_bound
+
+    def reuse(self, visit: Visit, by: SiteRecord, carried: bool) -> None:
+        """Note that a later pass visits what one of this call's passes kept."""
+        if not visit.reuses:
+            self.reused += 1
+        if (by, True) not in visit.reuses and (by, False) not in visit.reuses:
+            self.reused_by[by] = self.reused_by.get(by, 0) + 1
+        visit.reuses[(by, carried)] = None
+
+    def end(self, visit: Visit, seconds: float, by_later_pass: bool) -> None:
+        """Note that nothing is left of what one of this call's passes kept."""
+        visit.ended = True
+        self.held -= 1
+        self.by_later_pass += by_later_pass
+        self.by_drop += not by_later_pass
+        self.seconds.add(seconds)
+        known = bool(visit.reuses) or not visit.truncated
+        self.unused += known and not visit.reuses
+        if visit.run is None:
+            return
+        visit.run.pending -= 1
+        if known:
+            visit.run.settle(visit.ordinal, outcome_of(visit))
+        if not visit.run.pending and len(self.shapes) < _SHAPES:
+            self.shapes[visit.run.shape()] = None
+
+
+def outcome_of(visit: Visit) -> Outcome:
+    """Return what has become of a pass so far."""
+    return Outcome(visit.creates, tuple(visit.reuses))
+
+
+def open_shapes(visits: list[Visit], final: bool) -> Iterator[tuple[SiteRecord, RunShape]]:
+    """Yield the runs that have not come to their end, as far as they can be judged.
+
+    Args:
+        visits: the passes whose graphs are alive.
+        final: nothing will visit those graphs any more.
+    """
+    runs: dict[int, tuple[SiteRecord, RunRecord]] = {}
+    for visit in visits:
+        if visit.run is None:
+            continue
+        site, copy = runs.setdefault(
+            id(visit.run), (visit.site, RunRecord(outcomes=dict(visit.run.outcomes)))
+        )
+        if visit.reuses or (final and not visit.truncated):
+            copy.settle(visit.ordinal, outcome_of(visit))
+    for site, run in runs.values():
+        if run.outcomes:
+            yield site, run.shape()

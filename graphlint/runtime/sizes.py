@@ -1,0 +1,255 @@
+"""How many bytes a graph keeps, and how many of them are its alone.
+
+*Total* bytes are those of every storage that the nodes save, whoever else uses it. *Exclusive*
+bytes are those that would be given back if the graph let go of them now: what a backward pass that
+does not retain would free. They are found by counting. A tensor is the graph's alone if it has no
+reference but those that the graph is known to have; a storage is, if no tensor uses it but such.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes
+
+from graphlint.runtime.calibration import Baselines, calibrate, own_tensors
+from graphlint.runtime.holdings import Holding, Holdings
+from graphlint.runtime.nodes import TOUCH_LIMIT, Node, roots_of, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What one saved attribute of one kind of node holds alone: bytes and storages."""
+
+    op: str
+    attribute: str
+    bytes: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSize:
+    """The size of a graph.
+
+    Attributes:
+        nodes: number of nodes, those that accumulate into leaves too.
+        storages: number of storages that the graph saves.
+        total_bytes: their bytes.
+        exclusive_bytes: the bytes of those that are the graph's alone.
+        holders: what holds the exclusive bytes, largest first.
+        opaque_nodes: nodes whose saved tensors Python can't see (in-place changes of views, C++
+            functions).
+        hidden_bytes: bytes in storages that are either an opaque node's too or somebody else's.
+        truncated: the graph was not walked to its end.
+        calibrated: reference counts could be read; otherwise `exclusive_bytes` is 0.
+        node_bytes: exclusive bytes by the index of the node that they are attributed to.
+        saves: for each node whether it saves anything.
+    """
+
+    nodes: int
+    storages: int
+    total_bytes: int
+    exclusive_bytes: int
+    holders: tuple[Holder, ...]
+    opaque_nodes: int
+    hidden_bytes: int
+    truncated: bool
+    calibrated: bool
+    node_bytes: dict[int, int]
+    saves: list[bool]
+
+    @property
+    def lower_bound(self) -> bool:
+        """Whether there may be more exclusive bytes than were counted."""
+        return self.truncated or self.opaque_nodes > 0 or not self.calibrated
+
+
+def measure(outputs: Any, *, until_drop: bool = False, limit: int = TOUCH_LIMIT) -> GraphSize:
+    """Measure the graph behind some outputs, as it is now.
+
+    Args:
+        outputs: a tensor, or several, or gradient edges.
+        until_drop: count what is freed when the last reference to the graph goes away, not what a
+            pass frees: the attributes of custom functions' contexts too.
+        limit: the number of nodes after which to stop, see Note [Touched nodes].
+    """
+    several = isinstance(outputs, (tuple, list))
+    walked = walk(roots_of(outputs if several else (outputs,)), limit)
+    return measure_nodes(walked.nodes, truncated=walked.truncated, until_drop=until_drop)
+
+
+def measure_nodes(
+    nodes: Sequence[Node], *, truncated: bool = False, until_drop: bool = False
+) -> GraphSize:
+    """Measure the graph that consists of some nodes, which the caller keeps alive.
+
+    Nothing of the user's runs meanwhile: no hook, no `__torch_function__`, no dispatch mode.
+    """
+    with torch._C.DisableTorchFunction():
+        if torch._C._len_torch_dispatch_stack():
+            with _disable_current_modes():
+                return _measure(nodes, truncated, until_drop)
+        return _measure(nodes, truncated, until_drop)
+
+
+def _measure(nodes: Sequence[Node], truncated: bool, until_drop: bool) -> GraphSize:
+    baselines = _trusted_baselines()
+    holdings = Holdings(nodes, until_drop)
+    if baselines is not None:
+        _find_exclusive(holdings.all, baselines)
+    storages = _storages(holdings.all)
+    if baselines is not None:
+        _count_sparse_components(holdings.all, storages)
+        for storage in storages.values():
+            storage.count_others(baselines)
+    return _summarise(nodes, holdings, list(storages.values()), truncated, baselines is not None)
+
+
+@cache
+def _trusted_baselines() -> Baselines | None:
+    """Calibrate once, and believe the result only if a graph of known size comes out right."""
+    baselines = calibrate()
+    if baselines is None:
+        return None
+    with own_tensors():
+        weight = torch.zeros(64, device="cpu", dtype=torch.float32, requires_grad=True)
+        kept = weight.neg()
+        loss = (kept.exp().sin()[:32] * kept[:32]).sum()
+        nodes = walk(roots_of((loss,))).nodes
+        holdings = Holdings(nodes)
+        _find_exclusive(holdings.all, baselines)
+        storages = _storages(holdings.all)
+        for storage in storages.values():
+            storage.count_others(baselines)
+        # `exp`'s result and `sin`'s are the graph's alone; `kept` is ours too.
+        alone = sum(storage.bytes for storage in storages.values() if storage.exclusive)
+    return baselines if alone == 2 * 64 * 4 else None
+
+
+def _find_exclusive(holdings: Iterable[Holding], baselines: Baselines) -> None:
+    """Mark the tensors that nobody but the graph refers to.
+
+    What an exclusive tensor refers to is held by the graph through it, so that its base may turn
+    out to be exclusive in its turn.
+    """
+    pending = list(holdings)
+    while pending:
+        holding = pending.pop()
+        if holding.exclusive or not _is_exclusive(holding, baselines):
+            continue
+        holding.exclusive = True
+        for base in holding.bases:
+            base.by_graph += 1
+        for attribute in holding.attributes:
+            attribute.by_python += 1
+        pending += holding.bases
+        pending += holding.attributes
+
+
+def _is_exclusive(holding: Holding, baselines: Baselines) -> bool:
+    # One use is that of the tensor's own Python object.
+    uses = holding.held._use_count() - 1
+    if uses != holding.by_graph:
+        return False
+    references = sys.getrefcount(holding.held) - baselines.tensor
+    return references - (baselines.tensor_owned if uses > 0 else 0) == holding.by_python
+
+
+class _Storage:
+    """A storage, the tensors of the graph that use it, and how many others do."""
+
+    __slots__ = ("bytes", "exclusive", "held", "key", "owner", "shared", "users", "users_alone")
+
+    def __init__(self, held: Any, holding: Holding) -> None:
+        self.held = held
+        self.key: int = held._cdata
+        self.bytes: int = held.nbytes()
+        self.owner = holding.owner
+        self.users = 0
+        self.users_alone = 0
+        self.exclusive = False
+        self.shared = True
+
+    def count_others(self, baselines: Baselines) -> None:
+        """Find out whether anybody but the graph uses the storage."""
+        uses = torch._C._storage_Use_Count(self.key) - 1  # one is that of its Python object
+        references = sys.getrefcount(self.held) - baselines.storage
+        if references - (baselines.storage_owned if uses > 0 else 0) > 0:
+            return  # somebody has the storage object itself
+        self.exclusive = uses == self.users_alone
+        self.shared = not self.exclusive and self.users != self.users_alone
+
+
+def _storages(holdings: Iterable[Holding]) -> dict[int, _Storage]:
+    storages: dict[int, _Storage] = {}
+    for holding in holdings:
+        if not holding.has_storage:
+            continue
+        try:
+            held = holding.held.untyped_storage()
+        except (NotImplementedError, RuntimeError):  # an opaque tensor, a functional wrapper
+            continue
+        storage = storages.get(held._cdata)
+        if storage is None:
+            storage = storages[held._cdata] = _Storage(held, holding)
+        storage.users += 1
+        storage.users_alone += holding.exclusive
+    return storages
+
+
+def _count_sparse_components(holdings: Iterable[Holding], storages: dict[int, _Storage]) -> None:
+    """Count the components inside sparse tensors as users of their storages.
+
+    Asking a sparse tensor for its indices gives an alias; the tensor inside can't be seen, and
+    copies of the sparse tensor share it. It is the graph's alone if all of those copies are.
+    """
+    components: dict[int, tuple[Holding, list[int]]] = {}
+    for holding in holdings:
+        if holding.sparse is not None and holding.has_storage:
+            entry = components.setdefault(id(holding.sparse), (holding.sparse, []))
+            entry[1].append(holding.held.untyped_storage()._cdata)
+    copies: dict[tuple[int, ...], list[Holding]] = {}
+    for sparse, keys in components.values():
+        copies.setdefault(tuple(keys), []).append(sparse)
+    for shared_keys, tensors in copies.items():
+        for key in shared_keys:
+            storages[key].users += 1
+            storages[key].users_alone += all(tensor.exclusive for tensor in tensors)
+
+
+def _summarise(
+    nodes: Sequence[Node],
+    holdings: Holdings,
+    storages: list[_Storage],
+    truncated: bool,
+    calibrated: bool,
+) -> GraphSize:
+    node_bytes: dict[int, int] = {}
+    holders: dict[tuple[str, str], list[int]] = {}
+    for storage in storages:
+        if storage.exclusive:
+            index, attribute = storage.owner
+            node_bytes[index] = node_bytes.get(index, 0) + storage.bytes
+            counts = holders.setdefault((nodes[index].name(), attribute), [0, 0])
+            counts[0] += storage.bytes
+            counts[1] += 1
+    largest = sorted(holders.items(), key=lambda item: (-item[1][0], item[0]))
+    hidden = sum(s.bytes for s in storages if not s.exclusive and not s.shared)
+    return GraphSize(
+        nodes=len(nodes),
+        storages=len(storages),
+        total_bytes=sum(storage.bytes for storage in storages),
+        exclusive_bytes=sum(node_bytes.values()),
+        holders=tuple(Holder(*place, *counts) for place, counts in largest),
+        opaque_nodes=holdings.opaque,
+        hidden_bytes=hidden if holdings.opaque else 0,
+        truncated=truncated,
+        calibrated=calibrated,
+        node_bytes=node_bytes,
+        saves=holdings.saves,
+    )

@@ -1,0 +1,147 @@
+"""From the recorder's sums to a profile."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graphlint.profiles import (
+    GrowthProfile,
+    HolderProfile,
+    Profile,
+    Released,
+    ReusedBy,
+    SiteProfile,
+    Spread,
+)
+from graphlint.runtime.calls import Sources
+from graphlint.runtime.marks import Visit
+from graphlint.runtime.recorder import Recorder
+from graphlint.runtime.sites import Running, SiteRecord
+from graphlint.runtime.traces import make_trace
+from graphlint.trace import Trace
+
+Judge = Callable[[Trace], Sequence[Mapping[str, Any]]]
+
+
+def ask_rules(trace: Trace) -> Sequence[Mapping[str, Any]]:
+    """Ask the shared rules about a trace; the one place where the observer reaches for them."""
+    from graphlint.judge import judge
+
+    return [finding.to_dict() for finding in judge(trace)]
+
+
+def summarise(
+    recorder: Recorder,
+    *,
+    program: str = "",
+    folder: str | None = None,
+    final: bool = False,
+    judge: Judge | None = ask_rules,
+) -> Profile:
+    """Return what was recorded up to now.
+
+    Args:
+        recorder: what was recorded.
+        program: what ran.
+        folder: the folder that file names are shown relative to; the current one by default.
+        final: the program is over: graphs that are still alive will not be visited any more.
+        judge: says what the rules find in the run's trace, in the JSON form of a finding;
+            the shared rules by default, None asks nobody.
+    """
+    still_open = recorder.settle()
+    sources = Sources(folder or str(Path.cwd()))
+    visits = [visit for visit, _ in still_open]
+    findings = recorder.guard.run(_find, recorder, visits, final, sources, judge) or ()
+    records = sorted(
+        recorder.sites.values(), key=lambda site: (-site.exclusive_bytes.max, -site.passes)
+    )
+    passing = [site for site in records if site.passes]
+    return Profile(
+        program=program,
+        torch=torch.__version__,
+        python=platform.python_version(),
+        rank=_number("RANK", 0),
+        world_size=_number("WORLD_SIZE", 1),
+        duration_s=recorder.duration,
+        peak_retained_bytes=recorder.ledger.peak_bytes,
+        truncated=recorder.truncated,
+        recorder_errors=recorder.guard.errors,
+        sites=tuple(_site(site, still_open, final, sources) for site in passing),
+        growth=tuple(_growth(site, sources) for site in passing if site.growth.steady),
+        findings=tuple(findings),
+    )
+
+
+def _find(
+    recorder: Recorder, visits: list[Visit], final: bool, sources: Sources, judge: Judge | None
+) -> Sequence[Mapping[str, Any]]:
+    return judge(make_trace(recorder, visits, final, sources)) if judge else ()
+
+
+def verdict_of(site: SiteRecord, unused: int) -> str:
+    """Word the verdict of a call.
+
+    Args:
+        site: the call.
+        unused: how many of its kept graphs nobody visited, or will visit.
+    """
+    if not site.retained:
+        return "not-retained"
+    if not site.reused:
+        return "unneeded" if unused and not site.truncated else "unknown"
+    return "partly" if unused else "needed"
+
+
+def _site(
+    site: SiteRecord, still_open: list[tuple[Visit, float]], final: bool, sources: Sources
+) -> SiteProfile:
+    place = sources.site(site)
+    mine = [(visit, age) for visit, age in still_open if visit.site is site]
+    unused = sum(final and not (visit.reuses or visit.truncated) for visit, _ in mine)
+    held = Running(site.seconds.count, site.seconds.total, site.seconds.max)
+    for _, age in mine:
+        held.add(age)
+    return SiteProfile(
+        filename=place.filename,
+        row=place.row,
+        function=site.function,
+        kind=site.form.value,
+        passes=site.passes,
+        retained_passes=site.retained,
+        reused_passes=site.reused,
+        verdict=verdict_of(site, site.unused + unused),
+        retained_bytes=_spread(site.total_bytes),
+        exclusive_bytes=_spread(site.exclusive_bytes),
+        nodes=_spread(site.nodes),
+        held_s=_spread(held),
+        lower_bound=site.lower_bound,
+        reused_by=_reused_by(site, sources),
+        released=Released(site.by_later_pass, site.by_drop, site.held),
+        holders=tuple(HolderProfile(h.op, h.attribute, h.bytes, h.count) for h in site.holders),
+    )
+
+
+def _reused_by(site: SiteRecord, sources: Sources) -> tuple[ReusedBy, ...]:
+    places = [(sources.site(by), passes) for by, passes in site.reused_by.items()]
+    return tuple(ReusedBy(place.filename, place.row, passes) for place, passes in places)
+
+
+def _growth(site: SiteRecord, sources: Sources) -> GrowthProfile:
+    place = sources.site(site)
+    growth = site.growth
+    return GrowthProfile(place.filename, place.row, growth.nodes_per_pass, growth.bytes_per_pass)
+
+
+def _spread(values: Running) -> Spread:
+    return Spread(values.mean, values.max)
+
+
+def _number(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdigit() else default

@@ -1,0 +1,77 @@
+"""From the recorder's sums to the trace that the shared rules judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from graphlint.runtime.calls import Sources
+from graphlint.runtime.marks import Visit
+from graphlint.runtime.recorder import Recorder
+from graphlint.runtime.sites import Outcome, RunShape, SiteRecord, open_shapes
+from graphlint.trace import Broken, Call, Clash, Pass, Reuse, Run, Trace
+
+
+def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: Sources) -> Trace:
+    """Write down what a run showed, each distinct outcome of a call's passes once.
+
+    A call some of whose passes could not be followed to their end (its graph was too large) has no
+    runs in the trace, as nothing can be claimed of all its passes.
+
+    Args:
+        recorder: what was recorded.
+        visits: the passes that still keep something.
+        final: the program is over: nobody will visit that any more.
+        sources: reads the calls' source.
+    """
+    sites = list(recorder.sites.values())
+    calls = {site: sources.call(site) for site in sites}
+    shapes = [(site, shape) for site in sites for shape in site.shapes]
+    shapes += open_shapes(visits, final)
+    runs = dict.fromkeys(
+        _run(site, shape, calls[site], sources)
+        for site, shape in shapes
+        if shape.passes and not site.truncated
+    )
+    return Trace(
+        runs=tuple(runs),
+        clashes=tuple(_clashes(recorder, sources)),
+        calls=tuple(call for call in calls.values() if call and (call.retain or call.create)),
+        observed=True,
+    )
+
+
+def _run(site: SiteRecord, shape: RunShape, call: Call | None, sources: Sources) -> Run:
+    asks = call is not None and call.retain not in (None, "None", "False")
+    return Run(
+        tuple(
+            Pass(
+                site=sources.site(site),
+                form=site.form,
+                asked=asks or not outcome.creates,
+                creates=outcome.creates,
+                ordinal=ordinal,
+                reuses=_reuses(outcome, sources),
+            )
+            for ordinal, outcome in shape.passes
+        )
+    )
+
+
+def _reuses(outcome: Outcome, sources: Sources) -> tuple[Reuse, ...]:
+    return tuple(Reuse(sources.site(by), carried) for by, carried in outcome.reuses)
+
+
+def _clashes(recorder: Recorder, sources: Sources) -> Iterator[Clash]:
+    """Yield the passes that raised; those without a known culprit only where there needs none.
+
+    A pass that visits freed nodes has an earlier pass behind it always: where that left no mark,
+    there is nothing to say about it.
+    """
+    for clash in recorder.clashes:
+        if clash.earlier is not None or clash.why is Broken.MODIFIED:
+            yield Clash(
+                why=clash.why,
+                earlier=sources.site(clash.earlier) if clash.earlier else None,
+                later=sources.site(clash.later),
+                carried=clash.carried,
+            )
