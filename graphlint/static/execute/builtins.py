@@ -11,7 +11,7 @@ from graphlint.static import ir
 from graphlint.static.execute.attributes import get_attribute, set_attribute
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.items import Items, every, iterate, length
-from graphlint.static.execute.numbers import arithmetic, name_of
+from graphlint.static.execute.numbers import arithmetic, depends_on_position, name_of
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
@@ -173,7 +173,7 @@ def _number(function: Callable[..., object]) -> Handler:
 def _bool(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
     if not args:
         return [(state, FALSE)]
-    unsure = isinstance(args[0], Sym)
+    unsure = isinstance(args[0], Sym) and depends_on_position(args[0])
     return [(after, Const(way, assumed=unsure)) for after, way in truth(state, args[0])]
 
 

@@ -118,8 +118,13 @@ def _fresh(ex: Executor, module: ir.Module) -> State:
 
 
 def _cleared(state: State) -> State:
-    """Forget what a path assumed and left pending, but not what it defined."""
+    """Forget what a path assumed and left pending, but not what it defined.
+
+    Graphs that are there already are taken for unknown: who else uses them can't be seen from the
+    entry point alone.
+    """
     cleared = state.fork()
+    cleared.graph = {n: replace(node, unknown=True) for n, node in state.graph.items()}
     cleared.pending, cleared.kept, cleared.freed = {}, {}, {}
     cleared.conds, cleared.bounds, cleared.temps, cleared.yields = {}, {}, (), ()
     cleared.grad = True

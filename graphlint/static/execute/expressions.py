@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
@@ -12,7 +13,7 @@ from graphlint.static.execute.branches import negate, truth
 from graphlint.static.execute.comprehensions import comprehension
 from graphlint.static.execute.items import every
 from graphlint.static.execute.library import BUILTINS
-from graphlint.static.execute.numbers import arithmetic, compare, name_of
+from graphlint.static.execute.numbers import arithmetic, compare, depends_on_position, name_of
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor, may_be_tensor
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
@@ -146,7 +147,7 @@ def _boolean(ex: Executor, node: ir.Boolean, state: State) -> Results:
     for after, left in ex.eval(node.left, state):
         for decided, way in truth(after, left):
             if way == node.is_and:
-                results += ex.eval(node.right, decided)
+                results += assumed(left, ex.eval(node.right, decided))
             else:
                 results.append((decided, _decided(left, way)))
     return results
@@ -155,7 +156,7 @@ def _boolean(ex: Executor, node: ir.Boolean, state: State) -> Results:
 def _decided(left: Value, way: bool) -> Value:
     """Return what `left and …` or `left or …` is where it ends at its left side."""
     if isinstance(left, Sym) and not (way and may_be_tensor(left)):
-        return Const(way, assumed=True)
+        return Const(way, assumed=depends_on_position(left))
     return left
 
 
@@ -262,7 +263,17 @@ def _if_else(ex: Executor, node: ir.IfElse, state: State) -> Results:
         result
         for after, test in ex.eval(node.test, state)
         for decided, way in truth(after, test)
-        for result in ex.eval(node.body if way else node.orelse, decided)
+        for result in assumed(test, ex.eval(node.body if way else node.orelse, decided))
+    ]
+
+
+def assumed(condition: Value, results: Results) -> Results:
+    """Mark constants that follow from a condition on where in a loop the program is."""
+    if not (isinstance(condition, Sym) and depends_on_position(condition)):
+        return results
+    return [
+        (state, replace(value, assumed=True) if isinstance(value, Const) else value)
+        for state, value in results
     ]
 
 

@@ -29,8 +29,8 @@ class Node:
         saved_inputs: the input nodes whose outputs it saves.
         saves_output: it saves its own output.
         place: the syntax node that made it, and the frame.
-        unknown: it stands for a graph that unknown code built; how large, or shared with what,
-            can't be told.
+        unknown: whether there is such a node can't be told: unknown code made it, or all that it
+            stands on. No claim that something raises rests on it.
     """
 
     op: str
@@ -69,6 +69,18 @@ def reachable(graph: Graph, roots: Iterable[NodeId]) -> list[NodeId]:
             order.append(node)
             todo.extend(graph[node].inputs)
     return order
+
+
+def surely_reachable(graph: Graph, roots: Iterable[NodeId]) -> set[NodeId]:
+    """Return the nodes below some nodes that no unknown node stands in the way of."""
+    seen: set[NodeId] = set()
+    todo = list(roots)
+    while todo:
+        node = todo.pop()
+        if node not in seen and not graph[node].unknown:
+            seen.add(node)
+            todo.extend(graph[node].inputs)
+    return seen
 
 
 def between(

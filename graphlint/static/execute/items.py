@@ -14,6 +14,7 @@ from graphlint.static.execute.values import (
     Const,
     Dict,
     Enumerate,
+    Key,
     Layer,
     List,
     Range,
@@ -77,9 +78,28 @@ def iterate(ex: Executor, state: State, value: Value, place: ir.Node) -> Items:
     if isinstance(value, Sym):
         count = length(state, value)
         _at_least_two(state, count)
+        _forget_items(state, value)
         names = [Sym(("item", value.name, index), value.node) for index in (0, -1)]
         return Items(tuple(names), count)
     return Items((state.sym(place, "item"), state.sym(place, "item")), state.sym(place, "length"))
+
+
+def _forget_items(state: State, value: Sym) -> None:
+    """Forget what was written on the items of an earlier iteration: a loader makes new ones."""
+    first, last = (("item", value.name, index) for index in (0, -1))
+    state.attrs = {
+        name: written
+        for name, written in state.attrs.items()
+        if not (_is_within(first, name) or _is_within(last, name))
+    }
+
+
+def _is_within(item: Key, name: object) -> bool:
+    while isinstance(name, tuple) and len(name) > 1:
+        if name == item:
+            return True
+        name = name[1]
+    return False
 
 
 def every(ex: Executor, state: State, value: Value, place: ir.Node) -> Items:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import builtins, unknown
+from graphlint.static.execute.distributions import make_distribution
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import make_layer, make_optimizer
 from graphlint.static.execute.ops import apply_inplace, apply_op
@@ -24,7 +25,6 @@ from graphlint.static.execute.values import (
     Tensor,
     Value,
 )
-from graphlint.static.knowledge.facts import MAYBE
 from graphlint.static.knowledge.ops import cuts, find_inplace, find_op, makes
 from graphlint.trace import Form
 
@@ -217,19 +217,6 @@ def _call_other(
         return [(state, state.sym(node))]
     if last in ("is_grad_enabled",):
         return [(state, Const(state.grad))]
-    if name.startswith("torch.distributions."):
-        return [(state, state.sym(node, node=_distribution(state, node, args, keywords)))]
+    if name.startswith("torch.distributions.") and last[:1].isupper():
+        return [(state, make_distribution(state, node, last, [*args, *keywords.values()]))]
     return unknown.call_unknown(ex, state, node, External(name), args, keywords)
-
-
-def _distribution(
-    state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> int | None:
-    """Return the node that a distribution's samples and densities stand on, if there is one."""
-    given = [*args, *keywords.values()]
-    nodes = tuple(dict.fromkeys(n for value in given for n in state.nodes(value)))
-    leaves = frozenset(h for v in given for h in state.handles(v) if not isinstance(h, int))
-    if not state.grad or not (nodes or leaves):
-        return None
-    return state.record(node, "distribution", nodes, leaves, MAYBE, saved_inputs=nodes)
-

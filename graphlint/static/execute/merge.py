@@ -23,6 +23,7 @@ from graphlint.static.execute.values import (
     Const,
     Context,
     Dict,
+    Distribution,
     Enumerate,
     Env,
     External,
@@ -144,6 +145,9 @@ class _Parts:
         if isinstance(found, Class):
             bases = tuple(map(self.value, found.bases))
             return (Class, found.name, bases, self._mapping(found.members))
+        if isinstance(found, Distribution):
+            self.nodes += [found.node] if found.node is not None else []
+            return (Distribution, found.node)
         if isinstance(found, Optimizer):
             return (Optimizer, found.leaves)
         return type(found)

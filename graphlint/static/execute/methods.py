@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import containers, module_methods, tensor_methods, unknown
+from graphlint.static.execute.distributions import call_distribution
 from graphlint.static.execute.modules import call_optimizer, leaf_tensors
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.passes import run_pass
@@ -16,6 +17,7 @@ from graphlint.static.execute.values import (
     Class,
     Const,
     Dict,
+    Distribution,
     Instance,
     Layer,
     List,
@@ -88,6 +90,8 @@ def _of_object(
         return containers.call_dict(ex, state, node, owner, found, name, args, keywords)
     if isinstance(found, Optimizer):
         return call_optimizer(ex, state, node, found, name, args, keywords)
+    if isinstance(found, Distribution):
+        return call_distribution(ex, state, node, owner, found, name, args)
     if isinstance(found, Scaler):
         return _of_scaler(ex, state, node, name, args, keywords)
     if isinstance(found, (Layer, Instance)):

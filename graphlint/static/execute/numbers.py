@@ -117,9 +117,22 @@ def compare(state: State, op: str, left: Value, right: Value) -> Value:
             return TRUE if decided else FALSE
     if op in ("Eq", "Is", "NotEq", "IsNot") and isinstance(left, Sym) and left == right:
         return TRUE if op in ("Eq", "Is") else FALSE
+    if op in ("Eq", "NotEq") and _different_items(left, right):
+        return FALSE if op == "Eq" else TRUE
     if op in OPPOSITE:
         return negate(Sym(("compare", OPPOSITE[op], *_names(left, right))))
     return Sym(("compare", op, *_names(left, right)))
+
+
+def _different_items(left: Value, right: Value) -> bool:
+    """Whether two values are the first and the last item of one iteration."""
+    return (
+        isinstance(left, Sym)
+        and isinstance(right, Sym)
+        and left.name[0] == right.name[0] == "item"
+        and left.name[1] == right.name[1]
+        and left.name != right.name
+    )
 
 
 def _names(left: Value, right: Value) -> tuple[Any, Any]:
@@ -133,6 +146,32 @@ def name_of(value: Value) -> Any:
     if isinstance(value, Const):
         return ("const", type(value.value).__name__, repr(value.value))
     return value
+
+
+def depends_on_position(value: Sym) -> bool:
+    """Whether a condition says where in a loop the program is, or how long something is.
+
+    Such conditions hold on some iterations and fail on others: that one of them fails now can't be
+    assumed apart from the rest, as it can for a switch.
+    """
+    todo: list[Any] = [value.name]
+    while todo:
+        name = todo.pop()
+        if isinstance(name, tuple):
+            if name and name[0] in ("length", "index", "last", "plus", "item"):
+                return True
+            todo.extend(name)
+    return False
+
+
+def comes_from_caller(value: Sym) -> bool:
+    """Whether an unknown value is, or is a part of, a parameter of the code's entry point."""
+    name: Any = value.name
+    while isinstance(name, tuple) and name:
+        if name[0] == "parameter":
+            return True
+        name = name[1] if len(name) > 1 else None
+    return False
 
 
 def _by_bounds(state: State, op: str, left: Value, right: Value) -> bool | None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
-from graphlint.static.execute.graph import Freed, Leaf, Node, between, reachable
+from graphlint.static.execute.graph import Freed, Leaf, Node, between, reachable, surely_reachable
+from graphlint.static.execute.numbers import comes_from_caller, depends_on_position
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import Pending, State
 from graphlint.static.execute.values import (
@@ -51,9 +52,11 @@ PARAMETERS: Mapping[Form, tuple[str, ...]] = {
     ),
     Form.WRAPPER: ("loss", "gradient", "retain_graph", "create_graph", "inputs"),
 }
+FOREIGN_OP = "foreign"
 FOREIGN = Doubt(Confidence.POSSIBLE, "the graph comes from outside the analysed code")
 MIXED = Doubt(Confidence.LIKELY, "part of the graph comes from code that is not known")
-FLAG_UNKNOWN = Doubt(Confidence.POSSIBLE, "whether the graph is kept depends on a value not known")
+FLAG_FOREIGN = Doubt(Confidence.POSSIBLE, "whether the graph is kept can't be told here")
+FLAG_UNKNOWN = Doubt(Confidence.LIKELY, "whether the graph is kept depends on a setting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
     number = state.frames.name("foreign", value.name)
     if number not in state.graph:
         state.graph[number] = Node(
-            "foreign", (), frozenset(), MAYBE, (), (), False, place, None, unknown=True
+            FOREIGN_OP, (), frozenset(), MAYBE, (), (), False, place, None, unknown=True
         )
     return number
 
@@ -176,8 +179,12 @@ def _flags(
 
 
 def _unknown(flag: Value | None) -> frozenset[Doubt]:
-    unknown = isinstance(flag, Sym) or (isinstance(flag, Const) and flag.assumed)
-    return frozenset((FLAG_UNKNOWN,)) if unknown else frozenset()
+    """Say how unsure it is that a flag is ever off."""
+    if isinstance(flag, Sym):
+        foreign = comes_from_caller(flag) or depends_on_position(flag)
+        return frozenset((FLAG_FOREIGN if foreign else FLAG_UNKNOWN,))
+    assumed = isinstance(flag, Const) and flag.assumed
+    return frozenset((FLAG_FOREIGN,)) if assumed else frozenset()
 
 
 # --------------------------------------------------------------------------------- the visit
@@ -188,10 +195,11 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     else:
         leaves = set(request.leaves or ())
         visited = between(state.graph, request.roots, set(request.nodes), leaves)
-    freed = _report_freed(ex, state, request, visited)
+    sure = surely_reachable(state.graph, request.roots)
+    freed = _report_freed(ex, state, request, visited, sure)
     if not freed:
-        _report_modified(ex, state, request, visited)
-    chain = _link_reuses(state, request, visited)
+        _report_modified(ex, state, request, [n for n in visited if n in sure])
+    chain = _link_reuses(state, request, visited, sure)
     saving = [node for node in visited if state.graph[node].saves is not NO]
     if request.retains:
         _keep(state, request, visited, saving, chain)
@@ -211,13 +219,13 @@ def _carried(state: State, node: Node) -> bool:
 
 
 def _report_freed(
-    ex: Executor, state: State, request: Request, visited: Iterable[NodeId]
+    ex: Executor, state: State, request: Request, visited: Iterable[NodeId], sure: set[NodeId]
 ) -> list[NodeId]:
     """Report nodes whose buffers an earlier pass freed, then go on as if it had kept them."""
     freed = [n for n in visited if n in state.freed and state.graph[n].saves is not NO]
     by_pass: dict[Site, list[NodeId]] = {}
     for node in freed:
-        if state.graph[node].saves is YES and not state.graph[node].unknown:
+        if state.graph[node].saves is YES and node in sure:
             by_pass.setdefault(state.freed[node].site, []).append(node)
     for earlier, nodes in by_pass.items():
         carried = any(_carried(state, state.graph[n]) for n in nodes)
@@ -237,7 +245,7 @@ def _report_modified(
     """Report nodes that saved a tensor which was changed in place since."""
     for number in visited:
         node = state.graph[number]
-        leaf = state.stale(node) if node.saves is YES and not node.unknown else None
+        leaf = state.stale(node) if node.saves is YES else None
         if leaf is not None:
             keepers = [state.pending[p] for p in state.kept.get(number, ()) if p in state.pending]
             earlier = keepers[-1].site if keepers else None
@@ -248,7 +256,9 @@ def _report_modified(
             return
 
 
-def _link_reuses(state: State, request: Request, visited: Iterable[NodeId]) -> int | None:
+def _link_reuses(
+    state: State, request: Request, visited: Iterable[NodeId], sure: set[NodeId]
+) -> int | None:
     """Tell the passes that kept visited nodes; return the chain that this pass goes on with."""
     reused: dict[int, tuple[bool, bool]] = {}
     for number in visited:
@@ -256,14 +266,14 @@ def _link_reuses(state: State, request: Request, visited: Iterable[NodeId]) -> i
         if node.saves is NO:
             continue
         for keeper in state.kept.get(number, ()):
-            carried, sure = reused.get(keeper, (False, False))
-            certain = node.saves is YES and not node.unknown
-            reused[keeper] = (carried or _carried(state, node), sure or certain)
+            carried, certain = reused.get(keeper, (False, False))
+            certain = certain or (node.saves is YES and number in sure)
+            reused[keeper] = (carried or _carried(state, node), certain)
     chains = []
-    for keeper, (carried, sure) in reused.items():
+    for keeper, (carried, certain) in reused.items():
         pending = state.pending.get(keeper)
         if pending is not None:
-            reuse = Reuse(request.site, carried, sure)
+            reuse = Reuse(request.site, carried, certain)
             if reuse not in pending.reuses:
                 state.pending[keeper] = replace(pending, reuses=(*pending.reuses, reuse))
             if pending.site == request.site and pending.origin == _origin(request):
@@ -292,7 +302,7 @@ def _keep(
 ) -> None:
     number = state.frames.name(state.frame, request.call, "pass", state.passes)
     nodes = [state.graph[n] for n in visited]
-    own = [node for node in nodes if not node.unknown]
+    own = [node for node in nodes if node.op != FOREIGN_OP]
     built = site_of(own[0].place, own[0].frame) if own else None
     state.pending[number] = Pending(
         call=request.call,
@@ -313,7 +323,7 @@ def _keep(
 
 def _doubts(nodes: Sequence[Node], own: Sequence[Node]) -> frozenset[Doubt]:
     if len(own) == len(nodes):
-        return frozenset()
+        return frozenset((MIXED,)) if any(node.unknown for node in nodes) else frozenset()
     has_leaf = any(node.leaves for node in nodes)
     return frozenset((MIXED if own and has_leaf else FOREIGN,))
 

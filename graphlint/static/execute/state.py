@@ -13,6 +13,7 @@ from graphlint.static.execute.values import (
     Address,
     Const,
     Dict,
+    Distribution,
     Env,
     Instance,
     Key,
@@ -254,6 +255,9 @@ class State:
                 yield found.node
             elif found.leaf is not None and found.leaf not in self.frozen:
                 yield found.leaf
+        elif isinstance(found, Distribution):
+            if found.node is not None:
+                yield found.node
         elif depth and isinstance(found, (List, Dict, Instance)) and not isinstance(found, Layer):
             for item in _parts(found):
                 yield from self.handles(item, depth - 1)

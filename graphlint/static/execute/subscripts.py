@@ -202,8 +202,27 @@ def set_item(
     return [state]
 
 
+def delete_item(state: State, owner: Value, index: Value) -> None:
+    """Delete an item of a value, or several by a slice."""
+    found = state.object(owner) if isinstance(owner, Ref) else None
+    if isinstance(found, Dict) and isinstance(owner, Ref):
+        rest = {k: v for k, v in found.items.items() if k != dict_key(index)}
+        state.put(owner, replace(found, items=rest))
+    elif isinstance(found, List) and isinstance(owner, Ref):
+        items = list(found.items)
+        if is_slice(index):
+            assert isinstance(index, Tuple)
+            bounds = [b.value if isinstance(b, Const) else None for b in index.items[1:]]
+            del items[slice(*bounds)]
+        elif isinstance(index, Const) and isinstance(index.value, int):
+            del items[index.value : index.value + 1 or None]
+        state.put(owner, replace(found, items=tuple(items)))
+
+
 def _with_item(items: tuple[Value, ...], index: Value, value: Value) -> tuple[Value, ...]:
     changed = list(items)
+    if is_slice(index):
+        return (*changed, value) if not isinstance(value, Const) else items
     position = index.value if isinstance(index, Const) else None
     if isinstance(position, int) and -len(changed) <= position < len(changed):
         changed[position] = value

@@ -9,7 +9,7 @@ from graphlint.static import ir
 from graphlint.static.execute.attributes import set_attribute
 from graphlint.static.execute.items import every
 from graphlint.static.execute.state import State
-from graphlint.static.execute.subscripts import set_item
+from graphlint.static.execute.subscripts import delete_item, set_item
 from graphlint.static.execute.values import Const, List, Sym, Value
 
 if TYPE_CHECKING:
@@ -93,9 +93,8 @@ def delete(ex: Executor, state: State, target: ir.Expr) -> list[State]:
             for done in set_attribute(ex, after, target, owner, target.name, Const(None))
         ]
     if isinstance(target, ir.Subscript):
-        return [
-            done
-            for after, (owner, index) in ex.eval_each((target.value, target.index), state)
-            for done in set_item(ex, after, target, owner, index, Const(None))
-        ]
+        results = ex.eval_each((target.value, target.index), state)
+        for after, (owner, index) in results:
+            delete_item(after, owner, index)
+        return [after for after, _ in results]
     return [state]

@@ -240,6 +240,14 @@ class Tensor(Object):
 
 
 @dataclass(slots=True, eq=False)
+class Distribution(Object):
+    """A distribution of `torch.distributions`, over the node of its parameters."""
+
+    name: str
+    node: NodeId | None
+
+
+@dataclass(slots=True, eq=False)
 class Layer(Object):
     """A module of `torch.nn`, by the name of its class; `attrs` are what the program sets."""
 

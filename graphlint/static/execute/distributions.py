@@ -1,0 +1,61 @@
+"""Distributions of `torch.distributions`: what they build once, and share with all that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute import unknown
+from graphlint.static.execute.ops import apply_op
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import Distribution, Method, Ref, Value
+from graphlint.static.knowledge.facts import MAYBE, NO, YES, Op, Ternary
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+SHARED: dict[str, Ternary] = {
+    "Categorical": YES,
+    "OneHotCategorical": YES,
+    "Normal": NO,
+    "Laplace": NO,
+    "Uniform": NO,
+    "Exponential": NO,
+}
+"""Whether a distribution saves something when it is made: `Categorical` normalises its logits,
+`Normal` only expands its parameters (torch 2.13 `torch/distributions`)."""
+DENSITIES = frozenset("log_prob entropy rsample cdf icdf perplexity".split())
+SAMPLES = frozenset("sample sample_n enumerate_support".split())
+DENSITY = Op(YES, "a*")
+
+
+def make_distribution(
+    state: State, node: ir.Node, name: str, given: Sequence[Value]
+) -> Ref:
+    """Make a distribution over the parameters that it is given."""
+    handles = list(dict.fromkeys(h for value in given for h in state.handles(value)))
+    nodes = tuple(h for h in handles if isinstance(h, int))
+    leaves = frozenset(h for h in handles if not isinstance(h, int))
+    made = None
+    if state.grad and handles:
+        saves = SHARED.get(name, MAYBE)
+        made = state.record(node, name, nodes, leaves, saves, leaves, saved_inputs=nodes)
+    return state.new(node, Distribution(name, made))
+
+
+def call_distribution(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Ref,
+    found: Distribution,
+    name: str,
+    args: Sequence[Value],
+) -> Results:
+    """Call a distribution's method: densities and reparametrised samples carry its graph."""
+    if name in SAMPLES:
+        return [(state, state.tensor(node))]
+    if name in DENSITIES:
+        return [(state, apply_op(ex, state, node, name, (owner, *args), op=DENSITY))]
+    return unknown.call_unknown(ex, state, node, Method(owner, name), args, {})

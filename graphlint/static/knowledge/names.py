@@ -1,0 +1,54 @@
+"""What well-known names stand for, where the code behind them is not analysed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SINKS: Final = frozenset(
+    """
+    print format repr str warn warning info debug error critical exception log log_dict log_metrics
+    log_metric add_scalar add_scalars add_histogram add_image add_text add_graph writerow write
+    set_description set_postfix set_postfix_str update_meter meter dump dumps log_scalar pprint
+    display imshow plot show savefig logger tqdm
+    """.split()
+)
+"""Calls that look at a value and keep nothing of its graph: printing, logging, plotting."""
+
+RISKY: Final = (
+    "step",
+    "backward",
+    "optimi",
+    "update",
+    "solve",
+    "hvp",
+    "hessian",
+    "grad",
+    "jacobian",
+    "train",
+    "fit",
+)
+"""Parts of names of calls that may run a pass over the graphs that they are handed."""
+
+DATA_METHODS: Final = frozenset(
+    """
+    sample next next_batch get get_batch batch fetch read load reset step pop popleft choice
+    shuffle keys values items split join format strip lower upper startswith endswith encode decode
+    copy index count generate_batch draw
+    """.split()
+)
+"""Methods of unknown objects that yield data, not results of a differentiable computation."""
+
+QUIET_METHODS: Final = frozenset(
+    """
+    zero_grad train eval close flush start stop seed save add_module register_buffer
+    state_dict load_state_dict unscale_ update_learning_rate set_epoch lr_scheduler
+    """.split()
+)
+"""Methods of unknown objects that hand no graph on."""
+
+PARAMETER_METHODS: Final = frozenset(("parameters", "named_parameters", "trainable_parameters"))
+
+DETACHING: Final = frozenset(
+    "item tolist numpy detach cpu_numpy __float__ __int__ nelement numel size dim argmax".split()
+)
+"""Methods whose result has no graph, whatever they are called on."""
