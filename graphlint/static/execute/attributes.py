@@ -147,6 +147,9 @@ def _of_instance(
     method = find_method(state, owner, name)
     if isinstance(method, Func) and method.kind == "property":
         return ex.invoke(state, node, method, (), {})
+    if isinstance(method, Func) and method.kind == "cached":
+        results = ex.invoke(state, node, method, (), {})
+        return [(s, v) for s, v in results for s in set_attribute(ex, s, node, owner, name, v)]
     if method is not None:
         return [(state, method)]
     if name == "__class__":

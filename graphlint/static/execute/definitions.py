@@ -122,7 +122,7 @@ def _decorate(
         if last in GRAD_MODES:
             func = replace(func, grad=GRAD_MODES[last])
         elif last in ("property", "cached_property"):
-            func = replace(func, kind="property")
+            func = replace(func, kind="property" if last == "property" else "cached")
         elif last in ("staticmethod", "classmethod"):
             func = replace(func, kind=last.removesuffix("method"))
         elif last == "setter":

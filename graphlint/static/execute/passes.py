@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
+from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.graph import Freed, Leaf, Node, between, reachable, surely_reachable
 from graphlint.static.execute.numbers import comes_from_caller, depends_on_position
 from graphlint.static.execute.records import site_of
@@ -196,10 +197,11 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
         leaves = set(request.leaves or ())
         visited = between(state.graph, request.roots, set(request.nodes), leaves)
     sure = surely_reachable(state.graph, request.roots)
-    freed = _report_freed(ex, state, request, visited, sure)
+    carried = Carried(state, visited)
+    freed = _report_freed(ex, state, request, visited, sure, carried)
     if not freed:
         _report_modified(ex, state, request, [n for n in visited if n in sure])
-    chain = _link_reuses(state, request, visited, sure)
+    chain = _link_reuses(state, request, visited, sure, carried)
     saving = [node for node in visited if state.graph[node].saves is not NO]
     if request.retains:
         _keep(state, request, visited, saving, chain)
@@ -213,13 +215,36 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     return visited
 
 
-def _carried(state: State, node: Node) -> bool:
-    """Whether a node was built in an earlier iteration of a loop that is being run."""
-    return node.frame is not None and node.frame.precedes(state.frame)
+class Carried:
+    """Tells which visited nodes travelled round a loop: earlier iterations' versions of others.
+
+    A node that was built in an earlier iteration, and whose syntax built another visited node in a
+    later one, is part of a graph that grows from iteration to iteration. One that was built in an
+    earlier iteration once and for all (a cached property) is not.
+    """
+
+    def __init__(self, state: State, visited: Iterable[NodeId]) -> None:
+        self._state = state
+        self._latest: dict[ir.Node, list[Frame]] = {}
+        for number in visited:
+            node = state.graph[number]
+            if node.frame is not None:
+                self._latest.setdefault(node.place, []).append(node.frame)
+
+    def __contains__(self, node: Node) -> bool:
+        frame = node.frame
+        if frame is None or not frame.precedes(self._state.frame):
+            return False
+        return any(frame.precedes(other) for other in self._latest.get(node.place, ()))
 
 
 def _report_freed(
-    ex: Executor, state: State, request: Request, visited: Iterable[NodeId], sure: set[NodeId]
+    ex: Executor,
+    state: State,
+    request: Request,
+    visited: Iterable[NodeId],
+    sure: set[NodeId],
+    carried: Carried,
 ) -> list[NodeId]:
     """Report nodes whose buffers an earlier pass freed, then go on as if it had kept them."""
     freed = [n for n in visited if n in state.freed and state.graph[n].saves is not NO]
@@ -228,11 +253,11 @@ def _report_freed(
         if state.graph[node].saves is YES and node in sure:
             by_pass.setdefault(state.freed[node].site, []).append(node)
     for earlier, nodes in by_pass.items():
-        carried = any(_carried(state, state.graph[n]) for n in nodes)
+        travels = any(state.graph[n] in carried for n in nodes)
         first = state.graph[min(nodes)]
         doubts = state.freed[nodes[0]].doubts
         built = site_of(first.place, first.frame)
-        clash = Clash(Broken.FREED, earlier, request.site, built, carried, None, doubts)
+        clash = Clash(Broken.FREED, earlier, request.site, built, travels, None, doubts)
         ex.records.clash(clash)
     for node in freed:
         del state.freed[node]
@@ -257,7 +282,11 @@ def _report_modified(
 
 
 def _link_reuses(
-    state: State, request: Request, visited: Iterable[NodeId], sure: set[NodeId]
+    state: State,
+    request: Request,
+    visited: Iterable[NodeId],
+    sure: set[NodeId],
+    carried: Carried,
 ) -> int | None:
     """Tell the passes that kept visited nodes; return the chain that this pass goes on with."""
     reused: dict[int, tuple[bool, bool]] = {}
@@ -266,14 +295,14 @@ def _link_reuses(
         if node.saves is NO:
             continue
         for keeper in state.kept.get(number, ()):
-            carried, certain = reused.get(keeper, (False, False))
+            travels, certain = reused.get(keeper, (False, False))
             certain = certain or (node.saves is YES and number in sure)
-            reused[keeper] = (carried or _carried(state, node), certain)
+            reused[keeper] = (travels or node in carried, certain)
     chains = []
-    for keeper, (carried, certain) in reused.items():
+    for keeper, (travels, certain) in reused.items():
         pending = state.pending.get(keeper)
         if pending is not None:
-            reuse = Reuse(request.site, carried, certain)
+            reuse = Reuse(request.site, travels, certain)
             if reuse not in pending.reuses:
                 state.pending[keeper] = replace(pending, reuses=(*pending.reuses, reuse))
             if pending.site == request.site and pending.origin == _origin(request):
