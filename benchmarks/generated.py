@@ -12,10 +12,6 @@ import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from generated.grammar import generate
-from generated.score import score
 
 
 def main() -> None:
@@ -26,6 +22,10 @@ def main() -> None:
     parser.add_argument("--show-misses", action="store_true", help="list misses and false findings")
     parser.add_argument("--show", type=int, metavar="SEED", help="print one program and stop")
     options = parser.parse_args()
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    from generated.grammar import generate
+    from generated.score import score
+
     if options.show is not None:
         print(generate(options.show).files["main.py"])
         return

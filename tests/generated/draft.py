@@ -53,6 +53,7 @@ class Draft:
     """A program that is being written."""
 
     seed: int
+    attempt: int = 0
     rng: random.Random = field(init=False)
     helpers: dict[str, Lines] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
@@ -60,8 +61,9 @@ class Draft:
     used: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rng = random.Random(f"program {self.seed}")
-        self.switches = Switches(self.rng, on=self.rng.random() < 0.4)
+        branches = random.Random(f"switches {self.seed}").random() < 0.35
+        self.rng = random.Random(f"program {self.seed} {self.attempt}")
+        self.switches = Switches(self.rng, on=branches)
         self.autograd = self.pick("torch.autograd", "torch.autograd", "autograd", "ag")
         self.optim = self.pick("torch.optim", "optim")
         self.nn = self.pick("nn", "nn", "torch.nn")

@@ -5,11 +5,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from . import shapes_adversarial, shapes_loops, shapes_recurrent, shapes_second, shapes_shared
+from . import (
+    compose,
+    shapes_adversarial,
+    shapes_loops,
+    shapes_recurrent,
+    shapes_second,
+    shapes_shared,
+)
 from .draft import Draft, Section
 from .layout import assemble, layout
 from .program import MAIN, Program
 
+MOST_ATTEMPTS = 50
 Shape = Callable[[Draft], Section]
 SHAPES: tuple[Shape, ...] = (
     *shapes_shared.SHAPES,
@@ -17,19 +25,26 @@ SHAPES: tuple[Shape, ...] = (
     *shapes_recurrent.SHAPES,
     *shapes_adversarial.SHAPES,
     *shapes_second.SHAPES,
+    *(compose.SHAPES * 12),
 )
 
 
 def generate(seed: int) -> Program:
     """Return the program of a seed: always the same one."""
-    draft = Draft(seed)
+    for attempt in range(MOST_ATTEMPTS):
+        program = _attempt(Draft(seed, attempt))
+        if program is not None:
+            return program
+    raise AssertionError(f"seed {seed} makes no program that branches on a switch")
+
+
+def _attempt(draft: Draft) -> Program | None:
+    """Write a program; return nothing if it was to have switches and uses none."""
     sections = [draft.pick(*SHAPES)(draft) for _ in range(draft.pick(1, 1, 1, 2))]
     parts = [layout(draft, section) for section in sections]
     text = assemble(draft, parts)
     ast.parse(text)
-    return Program(
-        seed=seed,
-        files={MAIN: text},
-        switches=draft.switches.switches(),
-        shapes=tuple(section.shape for section in sections),
-    )
+    switches = draft.switches.switches()
+    if draft.switches.on and not switches:
+        return None
+    return Program(draft.seed, {MAIN: text}, switches, tuple(s.shape for s in sections))

@@ -92,11 +92,31 @@ def _loop(d: Draft, lines: Lines) -> Lines:
     """Repeat the lines, most often."""
     if d.chance(0.25):
         return lines
+    lines = _maybe_exit(d, lines, d.pick("continue", "break"))
     count = d.count()
     name = d.pick("epoch", "step", "iteration", "_")
     if d.chance(0.1):
         return ["$done = 0", f"while $done < {count}:", *indented(["$done += 1", *lines])]
     return [f"for {name} in range({count}):", *indented(lines)]
+
+
+def _maybe_exit(d: Draft, lines: Lines, word: str) -> Lines:
+    """Leave a step early, at some point of it, if a switch says so."""
+    if not d.switches.on or len(lines) < 3 or not d.chance(0.2):
+        return lines
+    places = [i for i, line in enumerate(lines) if i and _starts_statement(lines, i)]
+    condition = d.condition()
+    if not places or not condition:
+        return lines
+    at = d.pick(*places)
+    return [*lines[:at], f"if {condition}:", f"    {word}", *lines[at:]]
+
+
+def _starts_statement(lines: Lines, index: int) -> bool:
+    """Tell whether a line starts a statement that stands in no other."""
+    text = "".join(lines[:index])
+    closed = all(text.count(a) == text.count(b) for a, b in ("()", "[]", "{}"))
+    return closed and not lines[index].startswith((" ", "#")) and not CONTINUES.match(lines[index])
 
 
 def _named(lines: Lines, state: str = "", local: str = "") -> Lines:
@@ -137,18 +157,20 @@ def _stepper(d: Draft, section: Section) -> Lines:
     """Write the step as a function, over globals or with its models handed over."""
     name = d.fresh(d.pick("train_step", "training_step", "one_step", "fit_batch"))
     owned = sorted({n for line in section.setup for n in STATE.findall(line)})
-    assigned = _assigned(section.body)
+    body = _maybe_exit(d, section.body, "return")
+    assigned = _assigned(body)
     functions = [line for f in section.functions for line in ["", "", *_def(f, "global")]]
     if assigned or section.functions or d.chance(0.4):
-        step, call = Function(name, "", section.body), f"{name}()"
+        step, call = Function(name, "", body), f"{name}()"
     else:
-        step, call = Function(name, ", ".join(owned), section.body), f"{name}({', '.join(owned)})"
+        step, call = Function(name, ", ".join(owned), body), f"{name}({', '.join(owned)})"
     after = [*section.setup, *_loop(d, [call]), *_report(d, section)]
     return [*functions, "", "", *_def(step, "global"), "", "", *_named(after)]
 
 
 def _trainer(d: Draft, section: Section) -> Lines:
-    methods = [Function(d.pick("step", "train_step", "update", "run_step"), "", section.body)]
+    body = _maybe_exit(d, section.body, "return")
+    methods = [Function(d.pick("step", "train_step", "update", "run_step"), "", body)]
     return _class(d, section, methods, "")
 
 

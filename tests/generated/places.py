@@ -84,8 +84,10 @@ def _call(hook: str, loop: Loop) -> ast.stmt:
 
 
 def _end(frame: FrameType) -> tuple[int, int]:
-    positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
-    return positions[1] or 0, positions[3] or 0
+    """Return where the expression ends that a frame executes; Python 3.11 is the first to know."""
+    positions = list(getattr(frame.f_code, "co_positions")())  # noqa: B009 (3.10 has no such thing)
+    _, end_row, _, end_column = positions[frame.f_lasti // 2]
+    return end_row or 0, end_column or 0
 
 
 def program_frames(frame: FrameType | None) -> Iterator[FrameType]:

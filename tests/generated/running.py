@@ -121,12 +121,13 @@ class Watch:
     iterated: int = 0
 
     def loop(self, loop: int) -> None:
-        """Note that a loop starts."""
-        self.starts[loop] = self.iterations[loop] = _now()
+        """Note that a loop is about to start."""
+        self.starts.pop(loop, None)
 
     def iteration(self, loop: int) -> None:
         """Note that a loop begins an iteration."""
         self.iterations[loop] = _now()
+        self.starts.setdefault(loop, self.iterations[loop])
         self.iterated += 1
         if self.iterated > MOST_ITERATIONS:
             raise RunawayError
@@ -188,7 +189,7 @@ class Watch:
     def _windows(self, frame: FrameType) -> list[tuple[int, int]]:
         """Return, for each loop around a frame, when its earlier iterations ran."""
         loops = [loop for at in program_frames(frame) for loop in self.source.loops_of(at)]
-        return [(self.starts[loop], self.iterations[loop]) for loop in loops]
+        return [(self.starts[loop], self.iterations[loop]) for loop in loops if loop in self.starts]
 
 
 def run(source: Source, setting: Setting, control: Control) -> Outcome:
@@ -268,9 +269,10 @@ def _patched(watch: Watch) -> Iterator[None]:
 
 
 def _in_place(control: Control) -> contextlib.AbstractContextManager[Any]:
+    allowed: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
     if control.mutable:
-        return torch.autograd.graph.allow_mutation_on_saved_tensors()
-    return contextlib.nullcontext()
+        allowed = torch.autograd.graph.allow_mutation_on_saved_tensors()
+    return allowed
 
 
 @contextlib.contextmanager

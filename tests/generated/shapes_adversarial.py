@@ -46,7 +46,8 @@ def gan_late_steps(d: Draft) -> Section:
     seen = detached(d, "@fake", 0.5)
     make = [
         "@fake = $generator(torch.randn(2, 2))",
-        f"@d_loss = {loss(d, f'$discriminator({seen})')} - $discriminator(torch.randn(2, 3)).mean()",
+        "@real_score = $discriminator(torch.randn(2, 3))",
+        f"@d_loss = {loss(d, f'$discriminator({seen})')} - @real_score.mean()",
         f"@g_loss = {loss(d, '$discriminator(@fake)')}",
     ]
     passes = d.pick(
@@ -140,7 +141,8 @@ def gradient_penalty(d: Draft) -> Section:
             "@real = torch.randn(3, 3)",
             "@fake = $generator(torch.randn(3, 2))",
             f"@penalty = {name}($discriminator, @real, @fake)",
-            f"@d_loss = $discriminator({seen}).mean() - $discriminator(@real).mean() + 10 * @penalty",
+            f"@gap = $discriminator({seen}).mean() - $discriminator(@real).mean()",
+            "@d_loss = @gap + 10 * @penalty",
             *update(d, "@d_loss", "$d_optimizer", flag(d, 0.4)),
             *generator,
         ],

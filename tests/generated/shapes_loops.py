@@ -164,8 +164,10 @@ def jacobian(d: Draft) -> Section:
             "    @rows[i] = @row.detach()",
         ],
         [
-            f"@rows = [{grad(d, 'value', '@point', d.pick('True', 'True', None))}[0]"
-            " for value in @outputs]"
+            "@rows = [",
+            f"    {grad(d, 'value', '@point', d.pick('True', 'True', None))}[0]",
+            "    for value in @outputs",
+            "]",
         ],
     )
     more = backward(d, "@outputs.sum()", flag(d, 0.2)) if d.chance(0.3) else []

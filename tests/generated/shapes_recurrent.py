@@ -208,6 +208,7 @@ def memory_bank(d: Draft) -> Section:
     """Write a bank of earlier features that the loss compares with."""
     stored = d.term("@keys", "@keys.detach()", "@keys.data", "@keys.clone()")
     most = d.pick("", "if len($bank) > 2:")
+    others = d.pick("torch.cat($bank)", "torch.stack($bank).mean(0)", "$bank[-1]")
     return Section(
         shape="memory_bank",
         setup=[
@@ -220,7 +221,7 @@ def memory_bank(d: Draft) -> Section:
             *indented(
                 [
                     "@keys = $encoder(torch.randn(2, 3))",
-                    f"@others = {d.pick('torch.cat($bank)', 'torch.stack($bank).mean(0)', '$bank[-1]')}",
+                    f"@others = {others}",
                     "@similarity = @keys @ @others.t()",
                     f"@contrast = {loss(d, '@similarity')}",
                     *backward(d, "@contrast", flag(d, 0.4)),

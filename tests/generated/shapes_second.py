@@ -21,11 +21,10 @@ def hessian_vector(d: Draft) -> Section:
     params = "list($model.parameters())"
     product = grad(d, "@dot", "@params", said)
     again = backward(d, "@objective", flag(d, 0.3)) if d.chance(0.3) else []
+    model = f"{d.nn}.Sequential({d.nn}.Linear(3, 3), {d.nn}.Tanh(), {d.nn}.Linear(3, 1))"
     return Section(
         shape="hessian_vector",
-        setup=[
-            f"$model = {d.nn}.Sequential({d.nn}.Linear(3, 3), {d.nn}.Tanh(), {d.nn}.Linear(3, 1))"
-        ],
+        setup=[f"$model = {model}"],
         body=[
             f"@params = {params}",
             f"@objective = {_curved(d, '$model(torch.randn(2, 3))')}",

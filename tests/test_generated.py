@@ -1,0 +1,205 @@
+"""The generator of training programs, and the oracle that judges them, do what they promise."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import Counter
+
+import pytest
+import torch
+from generated.grammar import generate
+from generated.oracle import (
+    CARRIED,
+    FINE,
+    LAST,
+    MISSING,
+    NEEDED,
+    REDUNDANT,
+    STEP,
+    UNKNOWN,
+    UNNEEDED,
+    Judgement,
+    Site,
+    examine,
+    judge,
+)
+from generated.program import MAIN, Program, Setting, Switch
+from generated.score import Found, score_judged
+
+SEEDS = range(60)
+
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(sys.version_info < (3, 11), reason="frames don't know their columns"),
+    pytest.mark.filterwarnings("ignore"),
+]
+
+
+@pytest.fixture(scope="module")
+def judged() -> dict[int, Judgement]:
+    return {seed: examine(generate(seed)) for seed in SEEDS}
+
+
+def program(text: str, *switches: Switch) -> Program:
+    head = "import torch\nw = torch.ones(3, requires_grad=True)\n"
+    return Program(seed=0, files={MAIN: head + text}, switches=switches)
+
+
+def verdicts(text: str, *switches: Switch) -> list[set[str]]:
+    """Return the verdicts of the calls that pass a verdict on anything, in source order."""
+    return [set(site.verdicts) for site in judge(program(text, *switches)) if site.verdicts]
+
+
+def test_the_same_seed_makes_the_same_program() -> None:
+    assert [generate(seed) for seed in SEEDS] == [generate(seed) for seed in SEEDS]
+
+
+def test_different_seeds_make_different_programs() -> None:
+    assert len({generate(seed).files[MAIN] for seed in SEEDS}) == len(SEEDS)
+
+
+def test_programs_parse() -> None:
+    for seed in SEEDS:
+        ast.parse(generate(seed).files[MAIN])
+
+
+def test_programs_run_to_their_end_where_every_pass_retains(judged: dict[int, Judgement]) -> None:
+    assert {seed: found.errors for seed, found in judged.items() if found.errors} == {}
+
+
+def test_every_verdict_occurs(judged: dict[int, Judgement]) -> None:
+    counts = Counter(v for found in judged.values() for site in found.sites for v in site.verdicts)
+    rare = {REDUNDANT, STEP, CARRIED, LAST}
+    assert all(
+        counts[verdict] >= (1 if verdict in rare else 10)
+        for verdict in (UNNEEDED, NEEDED, MISSING, FINE, *rare)
+    ), counts
+    assert counts[UNKNOWN] < 0.1 * sum(counts.values())
+
+
+def test_a_good_part_branches_on_switches(judged: dict[int, Judgement]) -> None:
+    assert sum(found.settings > 1 for found in judged.values()) >= len(SEEDS) / 5
+
+
+def test_judging_leaves_torch_as_it_was() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    backward = torch.Tensor.backward
+    judge(generate(3))
+    assert torch.equal(torch.rand(1), expected)
+    assert torch.Tensor.backward is backward
+
+
+ROWS = "y = w.exp()\nfor i in range(3):\n    y[i].backward(retain_graph="
+CHANGE = "\nwith torch.no_grad():\n    w.add_(1)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("w.exp().sum().backward(retain_graph=True)", [{UNNEEDED}]),
+        ("w.exp().sum().backward()", [{FINE}]),
+        (
+            "y = w.exp()\ny.sum().backward(retain_graph=True)\ny.sum().backward()",
+            [{NEEDED}, {FINE}],
+        ),
+        ("y = w.exp()\ny.sum().backward()\ny.sum().backward()", [{MISSING}, {FINE}]),
+        (
+            "y = w.exp()\ny.sum().backward()\ny.sum().backward()\ny.sum().backward()",
+            [{MISSING}, {MISSING}, {FINE}],
+        ),
+        ("y = w + 1\ny.sum().backward()\ny.sum().backward()", [{FINE}, {FINE}]),
+        ("y = w * 2\ny.sum().backward()\ny.sum().backward()", [{MISSING}, {FINE}]),
+        (ROWS + "True)", [{NEEDED, LAST}]),
+        (ROWS + "i < 2)", [{NEEDED}]),
+        (
+            ROWS + "True)\ny[0].backward()",
+            [{NEEDED}, {FINE}],
+        ),
+        (
+            "h = w\nfor i in range(4):\n    h = h.sin()\n    h.sum().backward(retain_graph=True)",
+            [{NEEDED, CARRIED}],
+        ),
+        (
+            "h = w\nfor i in range(4):\n    h = h.sin()\n    h.sum().backward()",
+            [{MISSING, CARRIED}],
+        ),
+        (
+            "torch.autograd.grad(w.exp().sum(), w, create_graph=True, retain_graph=True)",
+            [{REDUNDANT}],
+        ),
+        (
+            "y = (w * w).sum()\ny.backward(retain_graph=True)" + CHANGE + "y.backward()",
+            [{NEEDED, STEP}, {FINE}],
+        ),
+        (
+            "y = (w * w).sum()\ny.backward()" + CHANGE + "y.backward()",
+            [{MISSING, STEP}, {FINE}],
+        ),
+        ("y = (w * w).sum()" + CHANGE + "y.backward()", [{STEP}]),
+        (
+            "y = w.exp()\nz = y.sum()\n(g,) = torch.autograd.grad(z, y)\ny.backward(g)",
+            [{FINE}, {FINE}],
+        ),
+        ("if len(w) > 5:\n    w.exp().sum().backward(retain_graph=True)", [{UNKNOWN}]),
+    ],
+)
+def test_verdicts(text: str, expected: list[set[str]]) -> None:
+    assert verdicts(text) == expected
+
+
+HELPER = "def update(loss, keep=False):\n    loss.backward(retain_graph=keep)\ny = w.exp()\n"
+
+
+def test_a_flag_that_callers_hand_over_is_judged_at_each_caller() -> None:
+    sites = judge(program(HELPER + "update(y.sum(), True)\nupdate(y.sum(), keep=True)"))
+    found = {site.row: set(site.verdicts) for site in sites if site.kind == "caller"}
+    assert found == {6: {NEEDED}, 7: {UNNEEDED}}
+
+
+def test_passes_are_found_behind_partial_lambda_and_aliases() -> None:
+    text = (
+        "from functools import partial\n"
+        "from torch.autograd import grad as slope\n"
+        "partial(w.exp().sum().backward, retain_graph=True)()\n"
+        "(lambda: w.exp().sum().backward(None, True))()\n"
+        "slope(w.exp().sum(), w, **{'retain_graph': True})\n"
+    )
+    assert verdicts(text) == [{UNNEEDED}] * 3
+
+
+SWITCH = Switch("joint", (Setting(), Setting(argv=("--joint",))))
+BRANCHES = (
+    "import sys\ny = w.exp()\ny.sum().backward(retain_graph=True)\n"
+    "if '--joint' in sys.argv:\n    y.sum().backward()"
+)
+
+
+def test_a_flag_is_needed_if_any_setting_needs_it() -> None:
+    assert verdicts(BRANCHES, SWITCH) == [{NEEDED}, {FINE}]
+
+
+def test_a_flag_is_missing_if_any_setting_misses_it() -> None:
+    text = BRANCHES.replace("retain_graph=True", "")
+    assert verdicts(text, SWITCH) == [{MISSING}, {FINE}]
+
+
+def test_scores_count_findings_and_what_is_missed() -> None:
+    subject = program("w.exp().sum().backward(retain_graph=True)\nw.exp().sum().backward()")
+    judgement = examine(subject)
+    right, wrong = Found("RG101", 3, "certain"), Found("RG102", 4, "likely")
+    scores = score_judged([(subject, judgement, [right, wrong])])
+    assert (scores.tallies[UNNEEDED].precision, scores.tallies[UNNEEDED].recall) == (1.0, 1.0)
+    assert scores.tallies[MISSING].precision == 0.0
+    assert [(note.seed, note.row) for note in scores.false] == [(0, 4)]
+    assert score_judged([(subject, judgement, [])]).tallies[UNNEEDED].recall == 0.0
+
+
+def test_findings_on_sites_that_nobody_can_judge_are_not_counted() -> None:
+    subject = program("")
+    site = Site(MAIN, 1, "backward", False, frozenset({UNKNOWN}), frozenset({1}))
+    judgement = Judgement((site,), (), 1, False, ())
+    scores = score_judged([(subject, judgement, [Found("RG101", 1, "certain")])])
+    assert scores.tallies[UNNEEDED].wrong == 0
