@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "libcst", "numpy", "rich", "graphlint.runtime", "asyncio", "multiprocessing")
 REPORT = """
 import sys
@@ -21,7 +23,12 @@ def loaded_after(program: str, folder: Path) -> str:
     """Run a program and return which heavy modules it has imported."""
     code = program + REPORT.format(heavy=HEAVY)
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.splitlines()[-1]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import graphlint
+from graphlint.fixes import fix_text
 from graphlint.rules import Rule, all_rules
 from graphlint.rules.rule import HEADINGS
 
@@ -54,6 +55,14 @@ def test_bad_fires(rule: Rule) -> None:
 @RULES
 def test_good_is_silent(rule: Rule) -> None:
     assert codes(rule.good) == []
+
+
+@RULES
+def test_safe_fix_of_bad_is_good(rule: Rule) -> None:
+    if any(finding.fix for finding in graphlint.lint_source(rule.bad)):
+        fixed = fix_text(rule.bad, "bad.py")
+        assert fixed.text == (rule.good if fixed.applied else rule.bad)
+        assert not fixed.dropped
 
 
 @CHECKED

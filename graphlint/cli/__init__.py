@@ -1,7 +1,7 @@
 """The command `graphlint`: one file a sub-command, each imported when it is called.
 
 A sub-command's file defines `command`. Nothing heavy is imported at the top of any of them, so
-that `graphlint check` pays for no torch, and for libcst only where there is something to fix.
+that `graphlint check` pays for no torch.
 """
 
 from __future__ import annotations

@@ -220,8 +220,7 @@ def test_suppression_comments(graphlint: Run, folder: Path) -> None:
 
 
 def test_low_confidence_neither_shows_nor_counts(graphlint: Run, folder: Path) -> None:
-    handed_over = UNNEEDED.replace("z.backward", "keep(z)\nz.backward")
-    put(folder / "a.py", "from elsewhere import keep\n" + handed_over)
+    put(folder / "a.py", f"from elsewhere import keep\n{UNNEEDED}keep(z)\n")
     status, out, _ = graphlint("check", "--min-confidence", "certain", "--output-format", "json")
     assert (status, json.loads(out)) == (0, [])
     every = graphlint("check", "--min-confidence", "possible", "--output-format", "json")

@@ -1,0 +1,64 @@
+"""`graphlint demo`: lint and profile the bundled example."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from graphlint.errors import GraphlintError
+
+if TYPE_CHECKING:
+    from graphlint.runtime.report import Report
+
+
+@click.command("demo")
+def command() -> None:
+    """Lint a bundled training script, run it under the recorder, and show both together."""
+    from graphlint import demo
+    from graphlint.linting import lint_file
+    from graphlint.measuring import with_measurements
+    from graphlint.output import Options
+    from graphlint.output.full import render
+    from graphlint.output.style import wants_color
+    from graphlint.output.wording import shown_name
+    from graphlint.source.read import read_source
+
+    options = Options(color=wants_color(sys.stdout, os.environ), base=str(Path.cwd()))
+    path = Path(demo.__file__).with_name("training.py")
+    shown = shown_name(str(path), options)
+    click.echo(f"The example is {shown}: three training loops, each with a mistake.\n")
+    findings = list(lint_file(path).findings)
+    report = _run(path)
+    if report is not None:
+        findings = with_measurements(findings, report.profile)
+    click.echo(render(findings, lambda name: read_source(name).text, options), color=True, nl=False)
+    if report is None:
+        click.echo(
+            "torch is not installed, so the example was linted and not run. To measure what it "
+            "keeps:\n  pip install 'torch-graphlint[profile]'"
+        )
+    else:
+        click.echo(f"{report}\n")
+        click.echo(f"Next: `graphlint rule RG101`, and `graphlint check --diff {shown}`.")
+
+
+def _run(path: Path) -> Report | None:
+    """Run the example under the recorder; None where torch is not installed."""
+    from graphlint.runtime.needs import TorchMissingError
+    from graphlint.runtime.program import run_program
+
+    try:
+        with warnings.catch_warnings():
+            # The example has no use for numpy, and torch would complain that it is not there.
+            warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
+            result = run_program(str(path))
+    except TorchMissingError:
+        return None
+    if result.exit_status:
+        raise GraphlintError(f"{path}: the example failed, with the error above.")
+    return result.report

@@ -1,0 +1,72 @@
+"""`graphlint run`: run a program under the recorder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_TAKES_VALUE = ("-o", "--output", "--every")
+
+
+class ProgramCommand(click.Command):
+    """Leaves all that stands behind the program's name to the program."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Turn `-m MODULE ARGS` into a flag and arguments, as click knows no such option."""
+        index = 0
+        while index < len(args) and args[index].startswith("-") and args[index] not in ("-", "--"):
+            if args[index].startswith("-m"):
+                joined, rest = args[index][2:], args[index + 1 :]
+                program = [joined, *rest] if joined else rest
+                args = [*args[:index], "--module", "--", *program]
+                break
+            index += 2 if args[index] in _TAKES_VALUE else 1
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    "run",
+    cls=ProgramCommand,
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS]",
+)
+@click.option(
+    "-m", "--module", is_flag=True, help="Run a module, as `python -m` does; SCRIPT is its name."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write the profile to this file."
+)
+@click.option(
+    "--every",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Measure the bytes of one in so many retained passes of a call.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print no table.")
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    module: bool,
+    output: Path | None,
+    every: int,
+    quiet: bool,
+    script: str,
+    args: tuple[str, ...],
+) -> None:
+    """Run SCRIPT with ARGS under the recorder, and print what its backward passes kept.
+
+    All that follows SCRIPT belongs to the program. It keeps its exit status and its traceback. The
+    table goes to standard error, so that the program's own output stays as it is.
+    """
+    from graphlint.runtime.program import RunOptions, run_program
+
+    result = run_program(script, args, RunOptions(module=module, output=output, every=every))
+    if not quiet:
+        click.echo(f"\n{result.report}", err=True)
+        if result.output is not None:
+            click.echo(f"\nThe profile is in {result.output}.", err=True)
+    ctx.exit(result.exit_status)

@@ -1,0 +1,64 @@
+"""`graphlint run` and `graphlint demo`: programs under the recorder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from commandline import UNNEEDED, Run
+
+from graphlint.cli.run import command
+
+pytestmark = pytest.mark.torch
+SHOW_ARGUMENTS = "import sys\nprint(sys.argv[1:])\nsys.exit(3)\n"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["show.py"],
+        ["-m", "show"],
+        ["-mshow"],
+        ["-o", "profile.json", "-m", "show"],
+        ["--quiet", "show.py"],
+    ],
+)
+def test_all_behind_the_program_is_its_own(graphlint: Run, folder: Path, args: list[str]) -> None:
+    (folder / "show.py").write_text(SHOW_ARGUMENTS)
+    status, out, err = graphlint("run", *args, "-o", "x", "--help", "-m", "--", "y")
+    assert status == 3
+    assert out == "['-o', 'x', '--help', '-m', '--', 'y']\n"
+    assert ("peak retained" in err) != ("--quiet" in args)
+    assert (folder / "profile.json").exists() == ("profile.json" in args)
+
+
+def test_the_profile_is_what_report_shows(graphlint: Run, folder: Path) -> None:
+    (folder / "train.py").write_text(UNNEEDED)
+    status, out, err = graphlint("run", "-o", "profile.json", "train.py")
+    assert (status, out) == (0, "")
+    assert "train.py:5" in err
+    assert graphlint("report", "profile.json").out.strip() in err
+    profile = json.loads((folder / "profile.json").read_text())
+    assert profile["sites"][0]["verdict"] == "unneeded"
+    assert [finding["code"] for finding in profile["findings"]] == ["RG101"]
+
+
+def test_no_such_program(graphlint: Run) -> None:
+    status, out, err = graphlint("run", "nowhere.py")
+    assert (status, out) == (2, "")
+    assert err == "graphlint: can't run nowhere.py: no such file\n"
+
+
+def test_no_program_at_all() -> None:
+    assert CliRunner().invoke(command, []).exit_code == 2
+
+
+def test_demo_shows_findings_and_bytes(graphlint: Run) -> None:
+    status, out, _ = graphlint("demo")
+    assert status == 0
+    for code in ("RG101 [*]", "RG103", "RG108"):
+        assert f": {code} " in out
+    assert out.count("= measured: called ") == 3
+    assert "256.5 KiB of it held by nothing else; never visited again" in out
