@@ -392,12 +392,13 @@ class FunctionDef(Stmt):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassDef(Stmt):
-    """`class name(bases): body`."""
+    """`class name(bases): body`; `fields` are the names that its body annotates, in order."""
 
     name: str
     bases: tuple[Expr, ...]
     decorators: tuple[Expr, ...]
     body: Block
+    fields: tuple[str, ...]
 
 
 # ---------------------------------------------------------------------- functions and modules

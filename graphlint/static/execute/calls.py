@@ -259,23 +259,32 @@ def instantiate(
     made = state.new(node, Instance(cls.address, {}, opaque))
     method = attributes.find_method(state, made, "__init__")
     if method is None:
-        fields = _dataclass_fields(state, cls, args, keywords)
-        state.put(made, replace(state.object(made), attrs=fields))  # type: ignore[type-var]
+        fields = _generated_fields(state, made, args, keywords)
+        state.put(made, Instance(cls.address, fields, opaque))
         return [(state, made)]
     return [(after, made) for after, _ in invoke(ex, state, node, method, args, keywords)]
 
 
-def _dataclass_fields(
-    state: State, cls: Ref, args: Sequence[Value], keywords: Mapping[str, Value]
+def _generated_fields(
+    state: State, made: Ref, args: Sequence[Value], keywords: Mapping[str, Value]
 ) -> dict[str, Value]:
-    found = state.get(cls, Class)
+    """Fill an object's fields as the `__init__` of a dataclass does.
+
+    A field that the call may or may not pass (`Config(**settings)`) is unknown, whatever its default.
+    """
+    found = state.object(made)
+    assert isinstance(found, Instance)
     names = [
         name
-        for name, value in (found.members.items() if found else ())
-        if not isinstance(value, Func) and not name.startswith("__")
+        for cls in reversed(list(attributes.members(state, found.cls)))
+        for name in cls.fields
     ]
-    fields = {name: value for name, value in keywords.items() if name != UNKNOWN_KEYWORDS}
-    return {**dict(zip(names, args, strict=False)), **fields}
+    fields = dict(zip(names, args, strict=False))
+    fields.update((name, value) for name, value in keywords.items() if name != UNKNOWN_KEYWORDS)
+    if UNKNOWN_KEYWORDS in keywords:
+        for name in names:
+            fields.setdefault(name, Sym(("attribute", made.address, name)))
+    return fields
 
 
 KNOWN_BASES = frozenset(External(name) for name in ("object", "torch.nn.Module", "nn.Module"))

@@ -155,7 +155,7 @@ def class_def(ex: Executor, node: ir.ClassDef, state: State) -> list[Outcome]:
             members = {
                 name: _member(value, scope.address, outer, made) for name, value in body.vars.items()
             }
-            done.put(made, Class(node.name, bases, members))
+            done.put(made, Class(node.name, bases, members, node.fields))
             done.bind(node.name, made)
             outcomes.append((done, flow))
     return outcomes

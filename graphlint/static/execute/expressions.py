@@ -42,6 +42,7 @@ OPERATORS = {
     "MatMult": "matmul",
     "Mod": "remainder",
 }
+REFLECTED = {"Sub": "rsub", "Div": "rdiv", "Pow": "rpow", "Mod": "rmod"}
 
 
 def _const(ex: Executor, node: ir.Const, state: State) -> Results:
@@ -227,8 +228,10 @@ def binary(
     ex: Executor, state: State, node: ir.Node, op: str, left: Value, right: Value
 ) -> Value:
     """Compute `left op right` for whatever the two are."""
-    if any(is_tensor(state, side) or has_graph(state, side) for side in (left, right)):
+    if _is_tensorish(state, left) or _is_tensorish(state, right):
         if not (_is_list(state, left) or _is_list(state, right)):
+            if op in REFLECTED and not _is_tensorish(state, left):
+                return apply_op(ex, state, node, REFLECTED[op], (right, left))
             return apply_op(ex, state, node, OPERATORS.get(op, "floor_divide"), (left, right))
     if _is_list(state, left) or _is_list(state, right):
         return _join(ex, state, node, op, left, right)
@@ -236,6 +239,10 @@ def binary(
     if known is not None:
         return known
     return Sym(("number", op, name_of(left), name_of(right)))
+
+
+def _is_tensorish(state: State, value: Value) -> bool:
+    return is_tensor(state, value) or has_graph(state, value)
 
 
 def _is_list(state: State, value: Value) -> bool:

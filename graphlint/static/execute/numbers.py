@@ -148,17 +148,21 @@ def name_of(value: Value) -> Any:
     return value
 
 
-def depends_on_position(value: Sym) -> bool:
-    """Whether a condition says where in a loop the program is, or how long something is.
+POSITIONS = frozenset(("length", "index", "last", "plus", "item", "number", "truth"))
 
-    Such conditions hold on some iterations and fail on others: that one of them fails now can't be
-    assumed apart from the rest, as it can for a switch.
+
+def depends_on_position(value: Sym) -> bool:
+    """Whether a condition says where in a loop the program is, or what its data are like.
+
+    Such conditions hold on some iterations and fail on others, or always hold for a reason that
+    can't be seen: that one of them fails now can't be assumed apart from the rest, as it can for a
+    switch.
     """
     todo: list[Any] = [value.name]
     while todo:
         name = todo.pop()
         if isinstance(name, tuple):
-            if name and name[0] in ("length", "index", "last", "plus", "item"):
+            if name and name[0] in POSITIONS:
                 return True
             todo.extend(name)
     return False

@@ -22,7 +22,7 @@ from graphlint.static.execute.values import (
     Value,
 )
 from graphlint.static.knowledge.facts import MAYBE, NO, YES, Op, Ternary
-from graphlint.static.knowledge.ops import find_inplace, find_op
+from graphlint.static.knowledge.ops import WITH_NUMBER, cuts, find_inplace, find_op
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
@@ -70,11 +70,20 @@ def apply_op(
 ) -> Value:
     """Apply an op to its arguments: the tensor or tensors that it returns."""
     keywords = keywords or {}
-    row = op or find_op(name) or UNKNOWN_OP
+    if op is None and cuts(name):
+        return state.tensor(place)
+    row = op or _row(state, name, args)
     adopt_unknown(state, place, [*args, *keywords.values()])
     inputs = op_inputs(state, row, args, keywords)
     node = record_op(state, place, name, row, inputs)
     return _results(state, place, row, node, args, keywords)
+
+
+def _row(state: State, name: str, args: Sequence[Value]) -> Op:
+    position, with_number = WITH_NUMBER.get(name.rpartition(".")[2], (0, None))
+    if with_number is not None and len(args) > position and not is_tensor(state, args[position]):
+        return with_number
+    return find_op(name) or UNKNOWN_OP
 
 
 def adopt_unknown(state: State, place: ir.Node, values: Sequence[Value]) -> None:

@@ -141,11 +141,11 @@ class State:
         self.heap[address] = made
         return Ref(address)
 
-    def sym(self, place: Any, tag: str = "value", node: NodeId | None = None) -> Sym:
-        """Return a value that nobody knows, different from all others."""
+    def sym(self, place: Any, tag: str = "made", node: NodeId | None = None) -> Sym:
+        """Return a value that nobody knows, different from all others; `tag` says what it is."""
         number = self._unused(place, tag, self.issued)
         self.issued[number] = None
-        return Sym(("made", number), node)
+        return Sym((tag, number), node)
 
     def _unused(self, place: Any, tag: str, taken: dict[int, Any]) -> int:
         count = 0

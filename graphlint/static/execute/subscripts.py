@@ -18,6 +18,7 @@ from graphlint.static.execute.ops import (
 )
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
+    NONE,
     Const,
     Dict,
     External,
@@ -30,6 +31,7 @@ from graphlint.static.execute.values import (
     Tuple,
     Value,
 )
+from graphlint.static.knowledge.inplace import THROUGH_VIEW
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
@@ -186,7 +188,7 @@ def set_item(
     """Write an item of a value."""
     found = state.object(owner) if isinstance(owner, Ref) else None
     if isinstance(found, Tensor) and isinstance(owner, Ref):
-        _write_tensor(ex, state, node, owner, found, value)
+        _write_tensor(ex, state, node, owner, found, index, value)
     elif isinstance(found, Dict) and isinstance(owner, Ref):
         items = {**found.items, dict_key(index): value}
         state.put(owner, replace(found, items=items))
@@ -234,14 +236,23 @@ def _with_item(items: tuple[Value, ...], index: Value, value: Value) -> tuple[Va
 
 
 def _write_tensor(
-    ex: Executor, state: State, node: ir.Node, owner: Ref, found: Tensor, value: Value
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    owner: Ref,
+    found: Tensor,
+    index: Value,
+    value: Value,
 ) -> None:
-    """Copy into a part of a tensor: it joins the value's graph."""
+    """Copy into a tensor, whole (`x[:] = y`) or in part: it joins the value's graph."""
     touch_tensor(state, node, found)
     if state.grad and (found.node is not None or has_graph(state, value)):
         if found.leaf is None or found.node is not None:
-            made = state.get(apply_op(ex, state, node, "add", (owner, value)), Tensor)
+            row = None if _is_whole(index) else THROUGH_VIEW.op
+            made = state.get(apply_op(ex, state, node, "add", (owner, value), op=row), Tensor)
             if made:
                 state.put(owner, Tensor(made.node))
 
 
+def _is_whole(index: Value) -> bool:
+    return index == Const(...) or (is_slice(index) and index == Tuple((SLICE, NONE, NONE, NONE)))

@@ -191,11 +191,12 @@ class Env(Object):
 
 @dataclass(slots=True, eq=False)
 class Class(Object):
-    """A class of the analysed program."""
+    """A class of the analysed program; `fields` are those that a generated `__init__` takes."""
 
     name: str
     bases: tuple[Value, ...]
     members: Mapping[str, Value]
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

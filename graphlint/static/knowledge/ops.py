@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from graphlint.static.knowledge.facts import Op
+from graphlint.static.knowledge.facts import NO, Op
 from graphlint.static.knowledge.inplace import INPLACE, InPlace, derived
 from graphlint.static.knowledge.optable import CUTS, FACTORIES, OPS
 
@@ -48,6 +48,10 @@ OPERATORS: Final[Mapping[str, str]] = {
 # The op behind `number / tensor`, whose first argument is the tensor; other operators with a number
 # on their left are as good as mirrored ones.
 REFLECTED: Final[Mapping[str, str]] = {"-": "rsub", "/": "rdiv", "%": "rmod", "**": "rpow"}
+
+
+WITH_NUMBER: Final[Mapping[str, tuple[int, Op]]] = {"lerp": (2, Op(NO))}
+"""Ops that save less if the argument at a position is a number, not a tensor."""
 
 
 def find_op(name: str) -> Op | None:

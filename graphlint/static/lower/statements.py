@@ -183,4 +183,10 @@ class Lowering(ExpressionLowering):
         self.path = (*self.path, node.name)
         body = self.block(node.body)
         self.path = self.path[:-1]
-        yield ir.ClassDef(self.places.of(node), node.name, bases, decorators, body)
+        fields = [
+            s.target.id
+            for s in node.body
+            if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+        ]
+        span = self.places.of(node)
+        yield ir.ClassDef(span, node.name, bases, decorators, body, tuple(fields))
