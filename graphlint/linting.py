@@ -19,7 +19,7 @@ from graphlint.source.config import Config
 from graphlint.source.discover import discover
 from graphlint.source.prefilter import can_hold_passes, can_hold_suppressions
 from graphlint.source.read import SourceFile, SyntaxProblem, decode_source
-from graphlint.source.suppress import Statements, mentions_suppression, read_statements
+from graphlint.source.suppress import Statements, may_be_unused, read_statements
 from graphlint.source.syntax import UNPARSABLE, find_syntax_problem, parses
 from graphlint.suppression import apply_suppressions
 from graphlint.trace import Confidence, Site, Span, Trace
@@ -265,7 +265,7 @@ def _doubted(fix: Fix, confidence: Confidence) -> Fix:
 
 def _read_statements(text: str, found: Sequence[Finding]) -> Statements:
     """Tokenize a text, but only where somebody asks for its rows or comments."""
-    return read_statements(text) if found or mentions_suppression(text) else Statements()
+    return read_statements(text) if found or may_be_unused(text) else Statements()
 
 
 def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

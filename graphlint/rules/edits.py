@@ -84,6 +84,8 @@ def _drop(source: str, site: Site, off: str) -> Fix | None:
     if call is None or flag is None or _has_effects(flag.argument.value):
         return None
     argument = flag.argument
+    if call.commented(argument.start, argument.end_with_comma):
+        return None  # the comment would go with it
     written = f"`{call.text[argument.start : argument.end]}`"
     if flag.instead is None:
         edit = _removal(call, call.arguments.index(argument))
@@ -184,7 +186,10 @@ def _inline_removal(call: WrittenCall, index: int) -> Edit:
         return call.edit(argument.start, behind, "")
     if before is not None and not call.commented(before, argument.start):
         return call.edit(before, argument.end, "")
-    return call.edit(argument.start, argument.end_with_comma, "")
+    end = argument.end_with_comma
+    if call.opens_line(argument.start):  # what follows, a comment, takes its place
+        end += len(call.text[end:]) - len(call.text[end:].lstrip(" \t"))
+    return call.edit(argument.start, end, "")
 
 
 def _turn_on(call: WrittenCall, callee: Callee) -> Edit | None:

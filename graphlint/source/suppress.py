@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import tokenize
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -24,6 +25,7 @@ _NOQA = re.compile(
 )
 _CODE = re.compile(r"[^\s,]+")
 _WORDS = re.compile(r"graphlint:|(?i:noqa)")
+_OWN_WORDS = re.compile(r"graphlint:|(?i:noqa)[^\r\n]*RG")
 
 
 class Kind(str, Enum):
@@ -94,7 +96,9 @@ class Statements:
 
     def range_of(self, row: int) -> tuple[int, int]:
         """Return the first and the last row of the statement that a row belongs to."""
-        return next(((a, b) for a, b in self.rows if a <= row <= b), (row, row))
+        index = bisect_right(self.rows, (row + 1,)) - 1
+        first, last = self.rows[index] if index >= 0 else (row, row)
+        return (first, last) if first <= row <= last else (row, row)
 
     def comment_row(self, row: int) -> int:
         """Return the first row, from a given one on, at whose end a comment can stand."""
@@ -103,9 +107,12 @@ class Statements:
         return row
 
 
-def mentions_suppression(text: str) -> bool:
-    """Whether a text may hold a suppression: a search that is cheaper than tokenizing it."""
-    return bool(_WORDS.search(text))
+def may_be_unused(text: str) -> bool:
+    """Whether a text may hold a suppression that can be unused, or one of the whole file.
+
+    That is one that names graphlint or its codes. The search is far cheaper than the tokenizer.
+    """
+    return bool(_OWN_WORDS.search(text))
 
 
 def read_statements(text: str) -> Statements:
