@@ -30,12 +30,14 @@ class Fact:
         needed: a later pass visits what it visited.
         again: a later execution of the same call, with its flag on and from the same place,
             visits it.
+        looped: so does one that the same calls lead to: it is a loop that repeats the call.
         carried: a later pass visits it in another iteration than the one that built it.
     """
 
     execution: Execution
     needed: bool
     again: bool
+    looped: bool
     carried: bool
 
 
@@ -95,10 +97,12 @@ def _facts(executions: tuple[Execution, ...]) -> Iterator[Fact]:
     for number, execution in enumerate(executions):
         nodes = execution.visit.nodes
         later = [e for e in executions[number + 1 :] if e.visit.nodes & nodes]
+        same = [e for e in later if e.asked and unit(e) == unit(execution)]
         yield Fact(
             execution=execution,
             needed=bool(later),
-            again=any(unit(e) == unit(execution) and e.asked for e in later),
+            again=bool(same),
+            looped=any(e.path == execution.path for e in same),
             carried=any(e.visit.carried & nodes for e in later),
         )
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from .draft import Draft, Lines
 
-ACTIVATIONS = ("ReLU", "Tanh", "Sigmoid", "Softplus", "GELU")
-
 
 def flag(d: Draft, share: float = 0.5) -> str | None:
     """Choose what a pass says about retention: nothing, a constant, or a switch."""
@@ -25,10 +23,9 @@ def loop_flag(d: Draft, index: str, count: str, share: float = 0.75) -> str | No
     """Choose what a pass in a loop says, knowing the loop's index and length."""
     if not d.chance(share):
         return None
+    if d.chance(0.55):
+        return flag(d, 1.0)
     return d.pick(
-        "True",
-        "True",
-        "True",
         f"{index} < {count} - 1",
         f"{index} != {count} - 1",
         f"{index} + 1 < {count}",
@@ -138,7 +135,7 @@ def backward_many(d: Draft, targets: list[str], flag: str | None = None) -> Line
     form = d.pick("call", "call", "sum", "tuple")
     if form == "sum":
         return backward(d, f"({' + '.join(targets)})", flag)
-    brackets = f"({listed},)" if form == "tuple" else f"[{listed}]"
+    brackets = f"({listed})" if len(targets) > 1 and form == "tuple" else f"[{listed}]"
     option = f", retain_graph={flag}" if flag else ""
     return [f"{_autograd(d)}.backward({brackets}{option})"]
 
@@ -181,41 +178,6 @@ def update(d: Draft, loss: str, optimizer: str, flag: str | None = None) -> Line
             arguments.append(f"retain={flag}" if d.chance(0.6) else flag)
         return [f"{name}({', '.join(arguments)})"]
     return [f"{optimizer}.zero_grad()", *backward(d, loss, flag), f"{optimizer}.step()"]
-
-
-def net(d: Draft, inputs: int, outputs: int) -> str:
-    """Write a small network."""
-    kind = d.pick("linear", "linear", "sequential", "sequential", "class")
-    if kind == "linear":
-        return f"{d.nn}.Linear({inputs}, {outputs})"
-    activation = f"{d.nn}.{d.pick(*ACTIVATIONS)}()"
-    if kind == "sequential":
-        layers = [f"{d.nn}.Linear({inputs}, 5)", activation, f"{d.nn}.Linear(5, {outputs})"]
-        if d.chance(0.25):
-            layers.append(f"{d.nn}.{d.pick(*ACTIVATIONS)}()")
-        return f"{d.nn}.Sequential({', '.join(layers)})"
-    return f"{_network_class(d)}({inputs}, {outputs})"
-
-
-def _network_class(d: Draft) -> str:
-    name = d.pick("MLP", "Block")
-    forward = d.pick(
-        ["return self.second(torch.relu(self.first(inputs)))"],
-        ["hidden = self.first(inputs).tanh()", "return self.second(hidden)"],
-        ["hidden = F.silu(self.first(inputs))", "return self.second(hidden) * self.scale"],
-    )
-    body = [
-        f"class {name}({d.nn}.Module):",
-        "    def __init__(self, inputs, outputs):",
-        "        super().__init__()",
-        f"        self.first = {d.nn}.Linear(inputs, 5)",
-        f"        self.second = {d.nn}.Linear(5, outputs)",
-        f"        self.scale = {d.nn}.Parameter(torch.ones(outputs))",
-        "",
-        "    def forward(self, inputs):",
-        *["        " + line for line in forward],
-    ]
-    return d.helper(name, body)
 
 
 def optimizer(d: Draft, *modules: str) -> str:

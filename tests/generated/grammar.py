@@ -8,6 +8,7 @@ from collections.abc import Callable
 from . import (
     compose,
     shapes_adversarial,
+    shapes_control,
     shapes_loops,
     shapes_recurrent,
     shapes_second,
@@ -25,7 +26,8 @@ SHAPES: tuple[Shape, ...] = (
     *shapes_recurrent.SHAPES,
     *shapes_adversarial.SHAPES,
     *shapes_second.SHAPES,
-    *(compose.SHAPES * 12),
+    *shapes_control.SHAPES,
+    *(compose.SHAPES * 14),
 )
 
 

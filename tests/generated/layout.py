@@ -21,6 +21,8 @@ IMPORTS = {
     "import functools": r"\bfunctools\.",
     "import itertools": r"\bitertools\.",
     "import time": r"\btime\.",
+    "from types import SimpleNamespace": r"\bSimpleNamespace\(",
+    "from collections import namedtuple": r"\bnamedtuple\(",
 }
 NOISE = (
     ("scratch = torch.randn(3)", "print(tuple(scratch.shape))"),
@@ -52,6 +54,8 @@ def assemble(d: Draft, parts: list[Lines]) -> str:
     text = "\n".join([*helpers, *body])
     d.switches.prune(text)
     imports, reading = d.switches.setup()
+    if re.search(r"\bLosses\(", text):
+        d.constants["Losses"] = 'namedtuple("Losses", ["first", "second"])'
     used = {name: value for name, value in d.constants.items() if name in text}
     constants = [f"{name} = {value}" for name, value in used.items()]
     rest = [*reading, *constants, f"torch.manual_seed({d.seed % 97})"]

@@ -14,6 +14,7 @@ from .program import MAIN, Program
 UNNEEDED = "unneeded"
 NEEDED = "needed"
 LAST = "last-iteration"
+LAST_PASS = "last-pass"  # as LAST, but of passes that no loop repeats: may be reported so, or not
 REDUNDANT = "redundant"
 CARRIED = "carried"
 MISSING = "missing"
@@ -132,7 +133,8 @@ def _flag_verdicts(facts: list[Fact]) -> frozenset[str]:
     if not needed:
         return frozenset({UNNEEDED})
     if all(fact.again for fact in needed) and not carried:
-        return frozenset({NEEDED, LAST})
+        looped = all(fact.looped for fact in needed)
+        return frozenset({NEEDED, LAST if looped else LAST_PASS})
     return frozenset({NEEDED, *carried})
 
 

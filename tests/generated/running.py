@@ -80,6 +80,7 @@ class Execution:
         kind: which function was called.
         origin: the call of the program's own that handed the flag over.
         literal: the flag is a literal where it comes from.
+        path: the places, by bytecode offset, of the calls that led here.
         explicit: `retain_graph` is passed.
         asked: it is passed and true.
         creates: `create_graph` is on.
@@ -91,6 +92,7 @@ class Execution:
     kind: str
     origin: ast.Call | None
     literal: bool
+    path: tuple[int, ...]
     explicit: bool
     asked: bool
     creates: bool
@@ -162,6 +164,7 @@ class Watch:
             kind=kind,
             origin=flag.origin,
             literal=flag.literal,
+            path=tuple(at.f_lasti for at in program_frames(frame)),
             explicit="retain_graph" in arguments,
             asked=bool(retain),
             creates=bool(arguments.get("create_graph")),

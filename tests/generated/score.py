@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .oracle import (
     CARRIED,
     LAST,
+    LAST_PASS,
     MISSING,
     REDUNDANT,
     STEP,
@@ -166,6 +167,8 @@ def _count_finding(
 def _supports(site: Site, code: str) -> bool:
     """Tell whether a verdict makes a finding right."""
     if code == "RG108" and CARRIED in site.verdicts:
+        return True
+    if code == "RG103" and LAST_PASS in site.verdicts:
         return True
     return CODES[code] in site.verdicts
 

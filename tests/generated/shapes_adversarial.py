@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .draft import Draft, Function, Lines, Section, indented
-from .forms import backward, detached, flag, grad, loss, net, optimizer, update
+from .forms import backward, detached, flag, grad, loss, optimizer, update
+from .networks import net
 
 GAN_SETUP = ("$generator", "$discriminator")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .draft import Draft, Lines, Section, indented
-from .forms import backward, detached, flag, grad, loop_flag, loss, net, optimizer
+from .forms import backward, detached, flag, grad, loop_flag, loss, optimizer
+from .networks import net
 
 
 def list_of_losses(d: Draft) -> Section:

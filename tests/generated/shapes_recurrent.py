@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .draft import Draft, Function, Lines, Section, branch, indented
-from .forms import backward, flag, loss, net, optimizer
+from .forms import backward, flag, loss, optimizer
+from .networks import net
 
 REPACKAGE = [
     "def repackage_hidden(state):",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .draft import Draft, Function, Section, indented
-from .forms import backward, flag, grad, loss, net, optimizer
+from .forms import backward, flag, grad, loss, optimizer
+from .networks import net
 
 CURVED = ("({}.sigmoid() ** 2).mean()", "{}.exp().mean()", "{}.pow(3).sum()", "{}.tanh().sum()")
 

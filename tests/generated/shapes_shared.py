@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from .draft import Draft, Function, Lines, Section, branch, indented
-from .forms import (
-    backward,
-    backward_many,
-    detached,
-    flag,
-    grad,
-    loss,
-    net,
-    optimizer,
-    pass_on,
-    update,
-)
+from .forms import backward, backward_many, detached, flag, grad, loss, optimizer, pass_on, update
+from .networks import net
 
 
 def shared_encoder(d: Draft) -> Section:
