@@ -16,11 +16,11 @@ import torch
 Node = Any
 
 # Note [Touched nodes]
-# torch drops a graph without recursion: `Node`'s deleter moves the edges of a dying node on to a
-# stack of its own, as long as nobody else refers to the node behind an edge (`gatherFunctions` in
-# torch/csrc/autograd/function.cpp). A Python wrapper is such a reference, and reading
-# `next_functions` makes one for every node it returns, which lives as long as its node does. So a
-# graph that was walked is destroyed recursively, one C frame or more a node: measured, a chain of
+# torch drops a graph without recursion, node after node from a list, but only those nodes that
+# nobody else refers to (`deleteNode` in torch/csrc/autograd/function.cpp, 2.4). A Python wrapper
+# refers to its node, and reading `next_functions` makes one for every node it returns; from some
+# version on (2.13 does, `THPCppFunction` in python_cpp_function.h) it lives as long as the node. So
+# a graph that was walked is destroyed recursively, several C frames a node: measured, a chain of
 # 50,000 walked nodes overflows a stack of 8 MB when it is dropped, in the user's program, long
 # after the walk; one of 30,000 does not, and one that was never walked is fine at any length.
 # Hence the limit on all walked nodes that are alive at once, and why it counts nodes that were
