@@ -107,7 +107,13 @@ def test_the_nearest_file_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("selector", "near"), [("RG1O1", "RG101"), ("rg101", "RG101"), ("unneeded-retain", "unneeded-retain-graph"), ("all", "ALL")]
+    ("selector", "near"),
+    [
+        ("RG1O1", "RG101"),
+        ("rg101", "RG101"),
+        ("unneeded-retain", "unneeded-retain-graph"),
+        ("all", "ALL"),
+    ],
 )
 def test_unknown_selectors(selector: str, near: str) -> None:
     with pytest.raises(GraphlintError, match=f"unknown rule selector `{selector}`.*{near}"):
@@ -160,7 +166,9 @@ def test_per_file_ignores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     config = Config().override(per_file_ignores=ignores)
     assert enabled_codes(config, "a.py") == default_codes()
     assert enabled_codes(config, "tests/a.py") == default_codes() - codes_of("RG1")
-    assert enabled_codes(config, str(tmp_path / "tests/x/y/a.py")) == default_codes() - codes_of("RG1")
+    assert enabled_codes(config, str(tmp_path / "tests/x/y/a.py")) == default_codes() - codes_of(
+        "RG1"
+    )
     assert enabled_codes(config, "deep/train.py") == default_codes() - {"RG102"}
     assert enabled_codes(config, "src/old/x.py") == set()
 

@@ -114,7 +114,10 @@ DROPPED = {
         "l.backward(\n    g,\n    retain_graph=True,\n    inputs=w,\n)",
         "l.backward(\n    g,\n    inputs=w,\n)",
     ),
-    "on the last line": ("l.backward(\n    g,\n    retain_graph=True,\n)", "l.backward(\n    g,\n)"),
+    "on the last line": (
+        "l.backward(\n    g,\n    retain_graph=True,\n)",
+        "l.backward(\n    g,\n)",
+    ),
     "on the last line, no comma": (
         "l.backward(\n    g,\n    retain_graph=True\n)",
         "l.backward(\n    g\n)",
@@ -235,12 +238,17 @@ def calls(draw: st.DrawFn) -> tuple[str, list[str]]:
     others = draw(st.lists(st.sampled_from(OTHERS), max_size=3, unique=True))
     others.sort(key=lambda text: (text.startswith("**"), "=" in text.partition("(")[0]))
     flag = "retain_graph" + draw(GAPS) + "=" + draw(GAPS) + "True"
-    keywords = [i for i, text in enumerate(others) if "=" in text.partition("(")[0] or text[0] == "*"]
+    keywords = [
+        i for i, text in enumerate(others) if "=" in text.partition("(")[0] or text[0] == "*"
+    ]
     first = keywords[0] if keywords else len(others)
     place = draw(st.integers(first, len(others)))
     written = [*others[:place], flag, *others[place:]]
     body = "".join(
-        draw(GAPS) + text + draw(GAPS) + ("," if i < len(written) - 1 or draw(st.booleans()) else "")
+        draw(GAPS)
+        + text
+        + draw(GAPS)
+        + ("," if i < len(written) - 1 or draw(st.booleans()) else "")
         for i, text in enumerate(written)
     )
     call = f"(loss\n.backward({body}{draw(GAPS)}))"

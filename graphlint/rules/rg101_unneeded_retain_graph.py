@@ -5,9 +5,9 @@ Flags a backward pass that keeps its graph (`retain_graph=True`) although no lat
 it keeps.
 
 ## Why it matters
-Without the flag, the pass frees the tensors that the graph saved for it: usually most of a training
-step's memory. With it they stay until the last reference to the loss goes away, often while the next
-iteration already builds its own graph, so that peak memory grows by a whole graph.
+Without the flag, the pass frees the tensors that the graph saved for it: usually most of a
+training step's memory. With it they stay until the last reference to the loss goes away, often
+while the next iteration already builds its own graph, so that peak memory grows by a whole graph.
 
 ## Example
 ```python

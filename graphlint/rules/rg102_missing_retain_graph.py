@@ -58,8 +58,8 @@ def check(trace: Trace) -> Iterator[Claim]:
     for clash in trace.clashes:
         if clash.why is Broken.FREED and not clash.carried:
             message = (
-                f"Line {clash.later.row} visits the graph that this pass frees, and raises: combine "
-                "the two passes, detach what they share, or keep the graph here."
+                f"Line {clash.later.row} visits the graph that this pass frees, and raises: "
+                "combine the two passes, detach what they share, or keep the graph here."
             )
             yield Claim(clash.site, clash_witness(clash), clash.doubts, message)
 

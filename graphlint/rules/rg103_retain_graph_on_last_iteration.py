@@ -5,9 +5,9 @@ Flags a flag that is needed on every iteration of a loop but the last, after whi
 graph again.
 
 ## Why it matters
-The last pass leaves the whole graph alive, with every tensor that it saved, until the last reference
-to it goes away. And each of the passes walks the shared part of the graph once more: one pass over
-the sum of the losses gives the same gradients for the work of one.
+The last pass leaves the whole graph alive, with every tensor that it saved, until the last
+reference to it goes away. And each of the passes walks the shared part of the graph once more: one
+pass over the sum of the losses gives the same gradients for the work of one.
 
 ## Example
 ```python
@@ -58,8 +58,8 @@ RULE = Rule(
     code="RG103",
     name="retain-graph-on-last-iteration",
     message=(
-        "The last iteration keeps the graph for nobody: run one pass over the sum of the losses, or "
-        "turn the flag off on the last iteration (`retain_graph=i < n - 1`)."
+        "The last iteration keeps the graph for nobody: run one pass over the sum of the losses, "
+        "or turn the flag off on the last iteration (`retain_graph=i < n - 1`)."
     ),
     holds=Holds.EVERY,
     check=check,

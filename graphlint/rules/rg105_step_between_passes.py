@@ -5,10 +5,10 @@ Flags a graph that a later pass visits after a tensor which it saved was changed
 optimizer step or by hand.
 
 ## Why it matters
-A layer saves its weights for the backward pass. Once `optimizer.step()` has changed them, the saved
-values are gone, and the next visit raises "one of the variables needed for gradient computation has
-been modified by an inplace operation". Keeping the graph does not help: the gradients would be those
-of weights that no longer exist.
+A layer saves its weights for the backward pass. Once `optimizer.step()` has changed them, the
+saved values are gone, and the next visit raises "one of the variables needed for gradient
+computation has been modified by an inplace operation". Keeping the graph does not help: the
+gradients would be those of weights that no longer exist.
 
 ## Example
 ```python
@@ -59,9 +59,9 @@ def check(trace: Trace) -> Iterator[Claim]:
         if clash.why is Broken.MODIFIED:
             where = f" on line {clash.step.row}" if clash.step else ""
             message = (
-                f"Line {clash.later.row} visits this graph after a tensor that it saved was changed "
-                f"in place{where}, and raises: move the step behind the last pass, or run the "
-                "forward pass again after it."
+                f"Line {clash.later.row} visits this graph after a tensor that it saved was "
+                f"changed in place{where}, and raises: move the step behind the last pass, or run "
+                "the forward pass again after it."
             )
             yield Claim(clash.site, clash_witness(clash), clash.doubts, message)
 

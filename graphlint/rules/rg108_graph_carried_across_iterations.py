@@ -1,8 +1,8 @@
 """RG108: graph-carried-across-iterations.
 
 ## What it does
-Flags a pass in a loop that visits nodes built in an earlier iteration: a value that is carried round
-the loop (a hidden state, a running average) brings its graph along.
+Flags a pass in a loop that visits nodes built in an earlier iteration: a value that is carried
+round the loop (a hidden state, a running average) brings its graph along.
 
 ## Why it matters
 Without retention the second iteration raises "Trying to backward through the graph a second time".

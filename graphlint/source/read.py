@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 
 _BOM = b"\xef\xbb\xbf"
+_NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,9 @@ def decode_source(data: bytes, filename: str = "<string>") -> SourceFile:
     bom = data.startswith(_BOM)
     body = data[len(_BOM) :] if bom else data
     try:
-        encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+        # The cookie stands on one of the first two lines, whichever newlines the file has.
+        head = b"\n".join(_NEWLINE.split(data, 2)[:2])
+        encoding = tokenize.detect_encoding(io.BytesIO(head).readline)[0]
     except SyntaxError as error:
         problem = SyntaxProblem(_cookie_row(body), 1, _sentence(str(error.msg)))
         return SourceFile(filename, "", bom=bom, problem=problem)
@@ -108,8 +112,8 @@ def _place(before: bytes) -> tuple[int, int]:
 
 
 def _cookie_row(body: bytes) -> int:
-    # An encoding cookie stands on one of the first two lines.
-    return 2 if b"coding" not in body.partition(b"\n")[0] and b"\n" in body else 1
+    first, *others = _NEWLINE.split(body, 2)[:2]
+    return 2 if b"coding" not in first and others else 1
 
 
 def _sentence(message: str) -> str:

@@ -136,7 +136,12 @@ def read_statements(text: str) -> Statements:
             start = start or token.start[0]
             joined.update(range(token.start[0], token.end[0]))
     found = Statements(tuple(rows), frozenset(joined))
-    suppressions = [s for token, inside in comments for s in _read(token, inside, found)]
+    lines = text.split("\n")
+    suppressions = [
+        suppression
+        for token, inside in comments
+        for suppression in _read(token, lines[token.start[0] - 1], inside, found)
+    ]
     return replace(found, suppressions=tuple(suppressions))
 
 
@@ -156,10 +161,11 @@ def _backslashes(text: str) -> set[int]:
     return {row for row, line in enumerate(text.split("\n"), 1) if line.endswith("\\")}
 
 
-def _read(token: tokenize.TokenInfo, inside: bool, statements: Statements) -> Iterator[Suppression]:
-    """Yield the suppressions of one comment, which may hold several."""
+def _read(
+    token: tokenize.TokenInfo, line: str, inside: bool, statements: Statements
+) -> Iterator[Suppression]:
+    """Yield the suppressions of one comment, which may hold several, on its line."""
     row, offset = token.start
-    line = token.line.split("\n")[row - token.start[0]]
     first, last = statements.range_of(row) if inside else (row, row)
     for match in sorted(_matches(token.string), key=lambda match: match.start()):
         start = offset + match.start()
