@@ -22,6 +22,7 @@ _OURS = (
     str(Path(__file__).parent.parent / "cli") + os.sep,
     str(Path(__file__).parent.parent / "integrations") + os.sep,
 )
+_RUNNER = str(Path(__file__).with_name("program.py"))
 _TORCH = str(Path(torch.__file__).parent) + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _LIBRARIES = tuple(
@@ -90,6 +91,8 @@ def find_caller(frame: FrameType | None) -> Caller | None:
     fallback: tuple[FrameType, Form] | None = None
     while frame is not None:
         filename = frame.f_code.co_filename
+        if filename == _RUNNER:
+            break  # what called `run_program` is no part of the program: a console script, say
         where = classify(filename)
         if where == "torch":
             form = _form_of(frame, form)

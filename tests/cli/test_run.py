@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,22 @@ def test_the_profile_is_what_report_shows(graphlint: Run, folder: Path) -> None:
     profile = json.loads((folder / "profile.json").read_text())
     assert profile["sites"][0]["verdict"] == "unneeded"
     assert [finding["code"] for finding in profile["findings"]] == ["RG101"]
+
+
+def test_an_installed_program_is_named_and_not_what_started_it(
+    graphlint: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from graphlint.runtime import places
+
+    monkeypatch.setattr(places, "_LIBRARIES", (f"{folder}{os.sep}",))
+    places.classify.cache_clear()
+    (folder / "installed.py").write_text(UNNEEDED)
+    try:
+        graphlint("run", "-o", "profile.json", folder / "installed.py")
+    finally:
+        places.classify.cache_clear()
+    (site,) = json.loads((folder / "profile.json").read_text())["sites"]
+    assert (site["filename"], site["row"]) == ("installed.py", 5)
 
 
 def test_no_such_program(graphlint: Run) -> None:
