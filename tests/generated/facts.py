@@ -16,6 +16,8 @@ from .places import Source
 from .program import Setting
 from .running import Control, Execution, Outcome, run
 
+CONFIRMED = 2
+
 
 class DisagreementError(AssertionError):
     """The runs contradict what the nodes say: the oracle is wrong about this program."""
@@ -128,15 +130,23 @@ def _confirm(
     together = run(source, setting, replace(world, off=freely))
     if _freed(together):
         raise DisagreementError(f"needed, the runs say: {_refused(together.executions)}")
-    for number, fact in enumerate(facts):
-        if fact.needed and not fact.execution.creates:
-            alone = run(source, setting, replace(world, off=frozenset({number})))
-            if not _freed(alone):
-                raise DisagreementError(f"not needed: line {fact.execution.call.lineno}")
+    for number in _sample(facts):
+        alone = run(source, setting, replace(world, off=frozenset({number})))
+        if not _freed(alone):
+            raise DisagreementError(f"not needed: line {facts[number].execution.call.lineno}")
     if not _refused(written.executions):
         without = run(source, setting, Control(off=freely))
         if (without.output, without.error) != (written.output, written.error):
             raise DisagreementError(f"the results differ: {without.error or without.output}")
+
+
+def _sample(facts: tuple[Fact, ...]) -> list[int]:
+    """Return needed executions to confirm one by one: the first and the last few of each call."""
+    by_call: dict[ast.Call, list[int]] = {}
+    for number, fact in enumerate(facts):
+        if fact.needed and not fact.execution.creates:
+            by_call.setdefault(fact.execution.call, []).append(number)
+    return [n for numbers in by_call.values() for n in {*numbers[:1], *numbers[-CONFIRMED:]}]
 
 
 def _freed(outcome: Outcome) -> bool:

@@ -22,7 +22,7 @@ MOST_ATTEMPTS = 50
 Shape = Callable[[Draft], Section]
 SHAPES: tuple[Shape, ...] = (
     *shapes_shared.SHAPES,
-    *shapes_loops.SHAPES,
+    *(shapes_loops.SHAPES * 2),
     *shapes_recurrent.SHAPES,
     *shapes_adversarial.SHAPES,
     *shapes_second.SHAPES,

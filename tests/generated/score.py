@@ -198,14 +198,18 @@ def _count_expected(
 
 
 def _expected(judgement: Judgement, verdict: str) -> Iterator[tuple[int, frozenset[int]]]:
-    """Yield what should be found: a row, and all rows at which the finding may stand."""
+    """Yield what should be found: a row, and all rows at which the finding may stand.
+
+    What is wrong with the last iteration need not be said of a pass that raises.
+    """
     if verdict == STEP:
         for clash in judgement.clashes:
             if not clash.freed:
                 yield clash.later, clash.rows
         return
     for site in judgement.sites:
-        if verdict in site.verdicts:
+        broken = verdict == LAST and site.verdicts & {MISSING, STEP}
+        if verdict in site.verdicts and not broken:
             yield site.row, site.rows
 
 

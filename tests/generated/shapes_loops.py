@@ -22,6 +22,8 @@ def list_of_losses(d: Draft) -> Section:
     step = ["$optimizer.step()"]
     within = d.chance(0.1)
     loop = _over_list(d, "@losses", size, step if within else [])
+    if any(".pop()" in line for line in loop):
+        after = []
     return Section(
         shape="list_of_losses",
         setup=[
