@@ -100,9 +100,10 @@ def _is_source(path: str) -> bool:
 
 
 def _load_file(path: str) -> Loaded:
-    with io.open_code(str(Path(path).absolute())) as file:
-        code = compile(file.read(), path, "exec", dont_inherit=True)
-    return Loaded(code, {"__file__": path, "__cached__": None, "__spec__": None})
+    absolute = str(Path(path).absolute())  # as Python names the main file from 3.9 on
+    with io.open_code(absolute) as file:
+        code = compile(file.read(), absolute, "exec", dont_inherit=True)
+    return Loaded(code, {"__file__": absolute, "__cached__": None, "__spec__": None})
 
 
 def _runnable_spec(name: str) -> ModuleSpec:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -83,9 +84,12 @@ def run_program(
     main = find_module(target) if options.module else find_script(target)
     session = _Session(options.every, str(Path.cwd()))
     with as_main(main, list(argv)) as module, when_imported("torch", session.begin):
-        status = _run(main, module.__dict__)
+        try:
+            status = _run(main, module.__dict__)
+        finally:
+            session.stop()
         # Inside the block: the program's own variables are alive still, as what they hold is.
-        profile = session.end(target)
+        profile = session.profile(target)
     output = None
     if options.output is not None:
         output = path_of_rank(options.output, profile)
@@ -122,15 +126,18 @@ class _Session:
         recorder.start()
         self._recorder = recorder
 
-    def end(self, program: str) -> Profile:
-        """Stop, and return the profile; an empty one where the program had no use for torch."""
-        recorder = self._recorder
-        if recorder is not None:
+    def stop(self) -> None:
+        """Record no more."""
+        if self._recorder is not None:
+            self._recorder.stop()
+
+    def profile(self, program: str) -> Profile:
+        """Return what was recorded; an empty profile where the program had no use for torch."""
+        if self._recorder is not None:
             from graphlint.runtime.summary import summarise
 
-            recorder.stop()
             profile = self._guard.run(
-                summarise, recorder, program=program, folder=self._folder, final=True
+                summarise, self._recorder, program=program, folder=self._folder, final=True
             )
             if profile is not None:
                 return profile
@@ -194,6 +201,6 @@ def _without_ours(trace: TracebackType | None) -> TracebackType | None:
         if not trace.tb_frame.f_code.co_filename.startswith(_HERE):
             entries.append(trace)
         trace = trace.tb_next
-    for entry, following in zip(entries, [*entries[1:], None], strict=True):
+    for entry, following in zip_longest(entries, entries[1:]):
         entry.tb_next = following
     return entries[0] if entries else None
