@@ -170,6 +170,14 @@ def test_passes_are_found_behind_partial_lambda_and_aliases() -> None:
     assert verdicts(text) == [{UNNEEDED}] * 3
 
 
+def test_retain_graph_overrules_create_graph() -> None:
+    text = (
+        "y = w.exp()\ntorch.autograd.grad(y.sum(), w, create_graph=True, retain_graph=False)\n"
+        "y.sum().backward()"
+    )
+    assert verdicts(text) == [{MISSING}, {FINE}]
+
+
 SWITCH = Switch("joint", (Setting(), Setting(argv=("--joint",))))
 BRANCHES = (
     "import sys\ny = w.exp()\ny.sum().backward(retain_graph=True)\n"

@@ -83,7 +83,7 @@ class Execution:
         path: the places, by bytecode offset, of the calls that led here.
         explicit: `retain_graph` is passed.
         asked: it is passed and true.
-        creates: `create_graph` is on.
+        creates: `create_graph` is on, and keeps the graph: `retain_graph=False` overrules it.
         visit: what it is about to visit, in a survey.
         error: "freed" or "modified", "other" for another reason, or empty.
     """
@@ -167,7 +167,7 @@ class Watch:
             path=tuple(at.f_lasti for at in program_frames(frame)),
             explicit="retain_graph" in arguments,
             asked=bool(retain),
-            creates=bool(arguments.get("create_graph")),
+            creates=bool(arguments.get("create_graph")) and (retain is None or bool(retain)),
             visit=self._survey(frame, arguments) if self.control.survey else Visit(),
         )
 
