@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from graphlint.cli._fixing import Outcome, fix_files, fix_stdin
 from graphlint.cli._options import PerFile
 from graphlint.cli._settings import Settings, describe
 from graphlint.cli._writing import write
@@ -18,7 +18,7 @@ from graphlint.findings import Finding
 from graphlint.linting import LintError, LintResult, lint_bytes, lint_files
 from graphlint.output import Options, renderer
 from graphlint.output.style import wants_color
-from graphlint.output.wording import counted, is_applied, summary
+from graphlint.output.wording import counted, summary
 from graphlint.source.config import Config
 from graphlint.source.discover import discover
 from graphlint.source.read import decode_source, read_source
@@ -74,25 +74,6 @@ class Request:
         return bool(self.fix) and not self.diff
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a call has found, and what it did about it.
-
-    Attributes:
-        result: what is left.
-        fixed: the findings that were fixed, or would be.
-        diff: the fixes as a diff.
-        text: the new text of standard input, None where it was not fixed.
-        dropped: the findings whose fixes did not hold.
-    """
-
-    result: LintResult
-    fixed: tuple[Finding, ...] = ()
-    diff: str = ""
-    text: str | None = None
-    dropped: tuple[Finding, ...] = ()
-
-
 def check(request: Request) -> int:
     """Do what is asked, and return the exit status."""
     settings = Settings(request.override, request.config, request.isolated)
@@ -114,7 +95,7 @@ def check(request: Request) -> int:
     result = LintResult.join(lint_files(group, config, jobs) for config, group in groups)
     outcome = Outcome(result)
     if request.fix or request.diff:
-        outcome = _fix_files(request, settings, result)
+        outcome = fix_files(result, settings, request.unsafe_fixes, write=request.fixing)
     return _show(request, outcome, _Sources(None, ""))
 
 
@@ -128,56 +109,15 @@ def _check_stdin(request: Request, settings: Settings) -> int:
         return 0
     data = sys.stdin.buffer.read()
     source = decode_source(data, filename)
-    outcome = Outcome(lint_bytes(data, filename, config), text=source.text)
+    outcome = Outcome(lint_bytes(data, filename, config))
+    text = source.text
     if request.fix or request.diff:
-        from graphlint.fixes import fix_source, unified_diff
-
-        fixed = fix_source(source, config, unsafe=request.unsafe_fixes)
-        if fixed.applied:
-            diff = unified_diff(source.text, fixed.text, filename)
-            outcome = Outcome(fixed.result, fixed.applied, diff, fixed.text, fixed.dropped)
+        outcome, text = fix_stdin(source, config, request.unsafe_fixes, outcome)
     if request.fixing:
-        sys.stdout.buffer.write(data if outcome.text is None else source.encode(outcome.text))
+        # What can't be decoded, or needs no mending, comes back as it came.
+        sys.stdout.buffer.write(source.encode(text) if outcome.diff else data)
         sys.stdout.buffer.flush()
-    return _show(request, outcome, _Sources(filename, outcome.text or ""))
-
-
-def _fix_files(request: Request, settings: Settings, result: LintResult) -> Outcome:
-    """Fix the files that have something to fix, and put what is left of them into the result."""
-    from graphlint.fixes import fix_file
-
-    options = Options(unsafe_fixes=request.unsafe_fixes)
-    files = dict.fromkeys(f.filename for f in result.findings if is_applied(f.fix, options))
-    outcome = Outcome(result)
-    for file in files:
-        config = settings.of_folder(Path(file).absolute().parent)
-        fixed = fix_file(file, config, unsafe=request.unsafe_fixes)
-        if request.fixing:
-            fixed.write()
-        outcome = replace(
-            outcome,
-            fixed=outcome.fixed + fixed.fixed.applied,
-            dropped=outcome.dropped + fixed.fixed.dropped,
-            diff=outcome.diff + fixed.diff(),
-            result=_replaced(outcome.result, file, fixed.fixed.result),
-        )
-    return outcome
-
-
-def _replaced(whole: LintResult, file: str, part: LintResult) -> LintResult:
-    """Return a result in which what was said of a file is said anew."""
-
-    def others(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-        return tuple(finding for finding in findings if finding.filename != file)
-
-    rest = replace(
-        whole,
-        findings=others(whole.findings),
-        suppressed=others(whole.suppressed),
-        unsure=others(whole.unsure),
-        files=whole.files - part.files,
-    )
-    return LintResult.join([rest, part])
+    return _show(request, outcome, _Sources(filename, text))
 
 
 def _show(request: Request, outcome: Outcome, sources: _Sources) -> int:

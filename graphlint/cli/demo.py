@@ -33,7 +33,7 @@ def command() -> None:
     shown = shown_name(str(path), options)
     click.echo(f"The example is {shown}: three training loops, each with a mistake.\n")
     findings = list(lint_file(path).findings)
-    report = _run(path)
+    report = _run(shown)
     if report is not None:
         findings = with_measurements(findings, report.profile)
     click.echo(render(findings, lambda name: read_source(name).text, options), color=True, nl=False)
@@ -43,11 +43,11 @@ def command() -> None:
             "keeps:\n  pip install 'torch-graphlint[profile]'"
         )
     else:
-        click.echo(f"{report}\n")
+        click.echo(f"And what `graphlint run {shown}` prints:\n\n{report}\n")
         click.echo(f"Next: `graphlint rule RG101`, and `graphlint check --diff {shown}`.")
 
 
-def _run(path: Path) -> Report | None:
+def _run(path: str) -> Report | None:
     """Run the example under the recorder; None where torch is not installed."""
     from graphlint.runtime.needs import TorchMissingError
     from graphlint.runtime.program import run_program
@@ -56,7 +56,7 @@ def _run(path: Path) -> Report | None:
         with warnings.catch_warnings():
             # The example has no use for numpy, and torch would complain that it is not there.
             warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
-            result = run_program(str(path))
+            result = run_program(path)
     except TorchMissingError:
         return None
     if result.exit_status:

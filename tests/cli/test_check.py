@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from commandline import MENDED, MISSING, UNNEEDED, Run
+
+from graphlint import fixes
 
 
 def put(path: Path, text: str) -> Path:
@@ -204,11 +209,43 @@ def test_stdin_fixed_goes_to_stdout_and_findings_to_stderr(graphlint: Run) -> No
 
 
 def test_stdin_with_nothing_to_fix_comes_back(graphlint: Run) -> None:
-    broken = b"loss.backward(\xff\r\n"
     status, out, err = graphlint("check", "--fix", "--quiet", "-", stdin=MISSING.encode())
     assert (status, out) == (1, MISSING)
     assert "RG102" in err
-    assert graphlint("check", "--diff", "-", stdin=broken).out == ""
+
+
+@pytest.mark.parametrize("broken", [b"loss.backward(\r\n", b"x = '\xe9'", b"\xef\xbb\xbfx ="])
+def test_stdin_that_is_no_python_comes_back(graphlint: Run, broken: bytes) -> None:
+    written = run_bytes("check", "--fix", "-", stdin=broken)
+    assert written == (1, broken)
+    assert graphlint("check", "--diff", "-", stdin=broken)[:2] == (0, "")
+
+
+def run_bytes(*args: str, stdin: bytes) -> tuple[int, bytes]:
+    line = [sys.executable, "-m", "graphlint", *args]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(line, input=stdin, capture_output=True, env=environment, check=False)
+    return done.returncode, done.stdout
+
+
+def test_one_file_that_cannot_be_written_stops_no_other(
+    graphlint: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder / "a.py", UNNEEDED)
+    put(folder / "b.py", UNNEEDED)
+    write_atomically = fixes.write_atomically
+
+    def refuse_a(path: str, data: bytes) -> None:
+        if path == "a.py":
+            raise PermissionError(13, "Permission denied", path)
+        write_atomically(path, data)
+
+    monkeypatch.setattr(fixes, "write_atomically", refuse_a)
+    status, out, err = graphlint("check", "--fix", "--output-format", "concise")
+    assert status == 2
+    assert "a.py: can't be written: Permission denied" in err
+    assert out.startswith("a.py:5:1: RG101")
+    assert (folder / "b.py").read_text() == MENDED
 
 
 def test_suppression_comments(graphlint: Run, folder: Path) -> None:
