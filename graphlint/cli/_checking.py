@@ -139,7 +139,8 @@ def _show(request: Request, outcome: Outcome, sources: _Sources) -> int:
     )
     text = _render(request, findings, sources, options)
     if request.output_format in FORMATS_FOR_PEOPLE and not request.quiet:
-        closing = summary(findings, options, fixed=len(outcome.fixed))
+        failed = len({error.filename for error in outcome.result.errors})
+        closing = summary(findings, options, len(outcome.fixed), failed)
         if request.output_file is None:
             text += f"{closing}\n"
     write(text, request.output_file, err=aside)

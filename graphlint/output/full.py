@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from graphlint.findings import Applicability, Finding, Fix, Location, Measured, WitnessEvent
 from graphlint.output import Options, Sources
 from graphlint.output.concise import headline
+from graphlint.output.profile_text import format_bytes
 from graphlint.output.snippet import Mark, draw
 from graphlint.output.style import Style
-from graphlint.output.profile_text import format_bytes
 from graphlint.output.wording import counted, shown_name
 
 

@@ -38,11 +38,20 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
-def summary(findings: Sequence[Finding], options: Options, fixed: int = 0) -> str:
+def summary(findings: Sequence[Finding], options: Options, fixed: int = 0, failed: int = 0) -> str:
     """Return the closing line: what was found, what was fixed, and what could be.
 
     A fix that `--fix` alone would not apply is hinted at, as it is easy to miss.
+
+    Args:
+        findings: what is left.
+        options: say which fixes count.
+        fixed: how many more there were.
+        failed: how many files could not be linted.
     """
+    if failed:
+        tail = f" {counted(failed, 'file')} could not be linted or fixed."
+        return summary(findings, options, fixed) + tail
     if not findings and not fixed:
         return "No findings."
     parts = [f"{fixed} fixed, {len(findings)} left"] if fixed else []

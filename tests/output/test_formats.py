@@ -87,6 +87,7 @@ def test_closing_line(unneeded: Finding, hidden: Finding) -> None:
     )
     unsafe = Options(unsafe_fixes=True)
     assert summary([unneeded, hidden], unsafe) == "Found 2 findings (2 fixable with `--fix`)."
+    assert summary([], options, failed=1) == "No findings. 1 file could not be linted or fixed."
     assert summary([], options, fixed=2) == "Found 2 findings (2 fixed, 0 left)."
 
 
