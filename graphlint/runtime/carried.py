@@ -1,23 +1,26 @@
 """Whether a graph that two passes share travelled round a loop from one to the other.
 
 # Note [Telling a carried graph from a shared one]
-Both look alike at the second pass: it visits nodes that the first one visited too. But a loop that
-carries a value builds its body anew on top of the old nodes in each iteration, so that what the
-second pass adds repeats the kinds of nodes that the two share. Passes over several results of one
-shared part (two losses over an encoder, the rows of one output) each add what they have to
-themselves, which is of the same kinds in both, and does not repeat the shared part. So:
+Both look alike at the second pass: it visits nodes that the first one visited too. They differ in
+when these were built: in an earlier iteration of the loop that the second pass is in, or before the
+loop. Nothing tells the recorder where a loop begins. But the nodes of a thread are numbered as they
+are built, and the iterations of a loop build about the same number of nodes each. So, of a call
+that ran before, the iteration of its last pass began about as many nodes before that pass as were
+built since. What the two share and was built in that stretch was carried; what is older was there
+before. And a carried graph has something new on top: a pass that is merely late, and visits an
+earlier iteration's graph as it was, is none.
 
-1. the shared nodes are older than the last pass of the later call, which is thus in a loop;
-2. of what was built since the earlier pass, take away the kinds of nodes that the earlier pass had
-   to itself (its loss, say): what is left has every kind of node that the two share.
-
-A loop that runs its encoder outside and a deeper head each time can look carried by this.
+From a call's third pass on the smallest number of nodes between two of its passes is a measure that
+holds well. At its second pass there is only one number, and an iteration that builds more than the
+one before it (deeper and deeper heads over one encoder) looks carried: that is a guess, which later
+passes of the call overrule.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from graphlint.runtime.nodes import Node, kind_of
@@ -26,44 +29,81 @@ if TYPE_CHECKING:
     from graphlint.runtime.marks import Mark, Visit
 
 
-def op_counts(nodes: Sequence[Node]) -> Counter[str]:
-    """Count nodes by type, those that accumulate into leaves left out."""
-    return Counter(type(node).__name__ for node in nodes if not kind_of(node).leaf)
+class Carried(Enum):
+    """Whether a graph came round a loop, as far as can be told."""
+
+    NO = "no"
+    YES = "yes"
+    GUESSED = "guessed"
+
+
+@dataclass(slots=True)
+class Rhythm:
+    """When a call ran its passes, in the numbers that a thread gives to its nodes.
+
+    Attributes:
+        thread: the thread of its last pass; passes of another begin anew.
+        passes: how many passes it ran there.
+        start: the number of the next node when the last pass began.
+        end: the same when it was over.
+        period: the smallest number of nodes between two passes in a row.
+    """
+
+    thread: int = 0
+    passes: int = 0
+    start: int = 0
+    end: int = 0
+    period: int = 0
+
+    def add(self, thread: int, start: int, end: int) -> None:
+        """Take in a pass."""
+        if thread != self.thread:
+            self.thread, self.passes = thread, 0
+        if self.passes:
+            between = start - self.end
+            self.period = between if self.passes == 1 else min(self.period, between)
+        self.passes += 1
+        self.start, self.end = start, end
+
+    def iteration_before(self, thread: int, start: int) -> range:
+        """Return the numbers of the nodes that the last pass's iteration built before the pass.
+
+        Args:
+            thread: the thread of the next pass.
+            start: the number of the next node when it begins.
+        """
+        if not self.passes or thread != self.thread:
+            return range(0)
+        between = start - self.end
+        period = between if self.passes == 1 else min(self.period, between)
+        return range(self.start - period, self.start)
 
 
 def is_carried(
-    earlier: Visit,
-    nodes: Sequence[Node],
-    marks: Sequence[Mark | None],
-    last_pass: tuple[int, int] | None,
-) -> bool:
+    earlier: Visit, nodes: Sequence[Node], marks: Sequence[Mark | None], rhythm: Rhythm, start: int
+) -> Carried:
     """Tell whether an earlier pass's graph came round a loop to a later pass.
 
     Args:
         earlier: the pass that visited some of the nodes before.
         nodes: what the later pass visits.
         marks: what earlier passes had left on these.
-        last_pass: thread and sequence number of the last pass of the later call.
+        rhythm: the passes of the later call so far.
+        start: the number of the next node when the later pass began.
     """
-    if last_pass is None or last_pass[0] != earlier.thread:
-        return False
-    shared = [n for n, mark in zip(nodes, marks, strict=True) if mark and mark.visit is earlier]
-    old = {type(n).__name__ for n in shared if n._sequence_nr() < last_pass[1] and _saves(n)}
-    if not old:
-        return False
-    built_since = [
-        node
-        for node, mark in zip(nodes, marks, strict=True)
-        if not (mark and mark.visit is earlier) and _is_since(node, earlier)
+    iteration = rhythm.iteration_before(earlier.thread, start)
+    if not iteration:
+        return Carried.NO
+    inner = [
+        (node, mark) for node, mark in zip(nodes, marks, strict=True) if not kind_of(node).leaf
     ]
-    alone = earlier.ops - op_counts(shared)
-    repeated = op_counts(built_since) - alone
-    return old <= repeated.keys()
-
-
-def _is_since(node: Node, earlier: Visit) -> bool:
-    return not kind_of(node).leaf and node._sequence_nr() >= earlier.sequence
-
-
-def _saves(node: Node) -> bool:
-    return kind_of(node).can_save
+    carried = any(
+        mark
+        and mark.visit is earlier
+        and kind_of(node).can_save
+        and node._sequence_nr() in iteration
+        for node, mark in inner
+    )
+    if not carried or all(node._sequence_nr() < rhythm.start for node, _ in inner):
+        return Carried.NO
+    return Carried.GUESSED if rhythm.passes == 1 else Carried.YES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from graphlint.runtime.carried import Carried
 from graphlint.trace import Broken
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class ClashRecord:
     why: Broken
     earlier: SiteRecord | None
     later: SiteRecord
-    carried: bool
+    carried: Carried
 
 
 def reason(error: BaseException) -> Broken | None:

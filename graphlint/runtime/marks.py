@@ -12,12 +12,13 @@ second visited what the first one kept. It saves nothing, either: visiting it tw
 from __future__ import annotations
 
 import weakref
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from graphlint.runtime.carried import Carried
     from graphlint.runtime.sites import RunRecord, SiteRecord
 
 
@@ -31,12 +32,10 @@ class Visit:
         creates: it made differentiable gradients.
         started: the clock when the pass was over, in seconds.
         thread: the thread that ran it.
-        sequence: the number that the thread's next node would get: all lower ones are older.
         truncated: its graph was not walked to the end.
         open: how many of the kept nodes that save tensors no later pass has visited.
         held_bytes: exclusive bytes of those nodes.
         reuses: the calls that visited what it kept; whether the graph travelled round a loop.
-        ops: how many nodes of each type it visited.
         run: the passes over one graph that it is part of, where it keeps the graph.
         ordinal: its place in that run.
         ended: nothing that it kept is left.
@@ -47,12 +46,10 @@ class Visit:
     creates: bool
     started: float
     thread: int
-    sequence: int
     truncated: bool = False
     open: int = 0
     held_bytes: int = 0
-    reuses: dict[tuple[SiteRecord, bool], None] = field(default_factory=dict)
-    ops: Counter[str] = field(default_factory=Counter)
+    reuses: dict[tuple[SiteRecord, Carried], None] = field(default_factory=dict)
     run: RunRecord | None = None
     ordinal: int = 0
     ended: bool = False

@@ -28,7 +28,7 @@ from typing import Any
 
 import torch
 
-from graphlint.runtime.carried import is_carried, op_counts
+from graphlint.runtime.carried import Carried, is_carried
 from graphlint.runtime.clashes import ClashRecord, culprit, reason
 from graphlint.runtime.engine import BackwardCall, choke_point
 from graphlint.runtime.guard import Guard
@@ -53,11 +53,13 @@ class Note:
         site: the call that runs it.
         walked: its graph, where there was a reason to walk it.
         recorded: the pass counts as one of the site's; otherwise only reuse is looked for.
+        start: the number that the thread's next node would get.
     """
 
     site: SiteRecord
     walked: Walk | None
     recorded: bool
+    start: int
 
 
 class Recorder:
@@ -152,18 +154,19 @@ class Recorder:
             early = recorded and site.passes < MARKED_PASSES
             site.passes += recorded
             wanted = early or (recorded and call.keeps) or self.ledger.open
-            return Note(site, self.ledger.walk(call.outputs) if wanted else None, recorded)
+            walked = self.ledger.walk(call.outputs) if wanted else None
+            return Note(site, walked, recorded, torch.autograd._get_sequence_nr())
 
     def after(self, call: BackwardCall, note: Note | None, result: Any) -> None:
         """Take in a pass: whom it visited, what it keeps."""
         if note is None:
             return
         with self._lock:
-            sequence = torch.autograd._get_sequence_nr()
+            end = torch.autograd._get_sequence_nr()
             if note.walked is not None:
-                self._take_in(call, note, note.walked, sequence, result)
+                self._take_in(call, note, note.walked, result)
             if note.recorded:
-                note.site.last_pass = threading.get_ident(), sequence
+                note.site.rhythm.add(threading.get_ident(), note.start, end)
 
     def failed(self, call: BackwardCall, note: Note | None, error: BaseException) -> None:
         """Take in a pass that raised: which earlier pass is behind it, whom it visited."""
@@ -175,17 +178,15 @@ class Recorder:
                 return
             walked = note.walked or self.ledger.walk(call.outputs)
             if why is not None and note.recorded:
-                self._clash(note.site, walked, why)
+                self._clash(note, walked, why)
             for earlier in _visits(walked.marks):
                 if earlier.keeps:
-                    self._reuse(earlier, note.site, walked.nodes, walked.marks)
+                    self._reuse(earlier, note, walked.nodes, walked.marks)
             self.ledger.touch(walked.nodes)
 
     # --- one pass ------------------------------------------------------------------------------
 
-    def _take_in(
-        self, call: BackwardCall, note: Note, walked: Walk, sequence: int, result: Any
-    ) -> None:
+    def _take_in(self, call: BackwardCall, note: Note, walked: Walk, result: Any) -> None:
         """Take in a pass whose graph was walked: see Note [One pass, step by step]."""
         site, keeps = note.site, call.keeps and note.recorded
         if keeps and not walked.nodes:
@@ -196,29 +197,27 @@ class Recorder:
         earlier = [visit for visit in _visits(marks) if visit.keeps]
         run = next((visit.run for visit in earlier if visit.site is site), None)
         for visit in earlier:
-            self._reuse(visit, site, nodes, marks)
+            self._reuse(visit, note, nodes, marks)
         if not note.recorded:
             settle = self.ledger.touch if call.keeps else partial(self.ledger.free, None)
             settle(nodes)
             return
         if call.creates:
-            nodes = [*nodes, *self._created(nodes, result)]
+            nodes = [*nodes, *self._created(nodes, note.start, result)]
         visit = Visit(
             site=site,
             keeps=keeps,
             creates=call.creates,
             started=self._clock(),
             thread=threading.get_ident(),
-            sequence=sequence,
             truncated=walked.truncated,
-            ops=op_counts(nodes),
         )
         if not keeps:
             self.ledger.free(visit, nodes)
             return
         self.truncated |= visit.truncated
         site.begin(visit, run or RunRecord())
-        self.ledger.keep(visit, nodes, self._measure(visit, nodes))
+        self.ledger.keep(visit, nodes, self._measure(visit, note, nodes))
 
     def _visited(
         self, call: BackwardCall, walked: Walk
@@ -233,44 +232,50 @@ class Recorder:
         self.ledger.touch(walked.nodes)
         return [walked.nodes[i] for i in indices], [walked.marks[i] for i in indices]
 
-    def _created(self, nodes: Sequence[Node], result: Any) -> list[Node]:
-        """Return the nodes that `create_graph` made: who visits these visits what is kept."""
-        known = set(nodes)
+    def _created(self, nodes: Sequence[Node], start: int, result: Any) -> list[Node]:
+        """Return the nodes that `create_graph` made: who visits these visits what is kept.
+
+        Args:
+            nodes: the nodes that the pass visited.
+            start: the number of the first node that it made.
+            result: the gradients that it returned, if any.
+        """
         leaves = [node.variable.grad for node in nodes if kind_of(node).leaf]
         made = [t for t in (*(result or ()), *leaves) if isinstance(t, torch.Tensor)]
-        return [node for node in self.ledger.walk(made).nodes if node not in known]
+        reached = self.ledger.walk(made).nodes
+        self.ledger.touch(reached)
+        return [n for n in reached if not kind_of(n).leaf and n._sequence_nr() >= start]
 
     def _reuse(
         self,
         earlier: Visit,
-        by: SiteRecord,
+        note: Note,
         nodes: Sequence[Node],
         marks: Sequence[Mark | None],
     ) -> None:
         """Note that a pass visits what an earlier one kept, if any of it saves anything."""
         if any(mark.saves for mark in marks if mark and mark.visit is earlier):
-            carried = is_carried(earlier, nodes, marks, by.last_pass)
-            earlier.site.reuse(earlier, by, carried)
+            carried = is_carried(earlier, nodes, marks, note.site.rhythm, note.start)
+            earlier.site.reuse(earlier, note.site, carried)
 
-    def _measure(self, visit: Visit, nodes: Sequence[Node]) -> GraphSize | None:
+    def _measure(self, visit: Visit, note: Note, nodes: Sequence[Node]) -> GraphSize | None:
         """Measure what a pass keeps, where it is this pass's turn."""
         site = visit.site
         if (site.retained - 1) % self._every:
             return None
         size = measure_nodes(nodes, truncated=visit.truncated)
         site.measure(size)
-        if site.last_pass and site.last_pass[0] == visit.thread and not visit.truncated:
-            before = site.last_pass[1]
-            old = sum(node._sequence_nr() < before for node in nodes if not kind_of(node).leaf)
+        before = site.rhythm
+        if before.passes and before.thread == visit.thread and not visit.truncated:
+            old = sum(n._sequence_nr() < before.end for n in nodes if not kind_of(n).leaf)
             site.growth.add(old, size.exclusive_bytes)
         return size
 
-    def _clash(self, site: SiteRecord, walked: Walk, why: Broken) -> None:
-        earlier = culprit(why, walked)
-        carried = earlier is not None and is_carried(
-            earlier, walked.nodes, walked.marks, site.last_pass
-        )
-        clash = ClashRecord(why, earlier.site if earlier else None, site, carried)
+    def _clash(self, note: Note, walked: Walk, why: Broken) -> None:
+        earlier, carried = culprit(why, walked), Carried.NO
+        if earlier is not None:
+            carried = is_carried(earlier, walked.nodes, walked.marks, note.site.rhythm, note.start)
+        clash = ClashRecord(why, earlier.site if earlier else None, note.site, carried)
         if clash in self.clashes or len(self.clashes) < _CLASHES:
             self.clashes[clash] = self.clashes.get(clash, 0) + 1
 

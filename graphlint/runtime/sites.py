@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from graphlint.runtime.carried import Carried, Rhythm
 from graphlint.runtime.places import RawSpan
 from graphlint.trace import Form
 
@@ -78,7 +79,7 @@ class Outcome(NamedTuple):
     """What became of a pass that kept its graph: the part of it that rules ask for."""
 
     creates: bool
-    reuses: tuple[tuple[SiteRecord, bool], ...]
+    reuses: tuple[tuple[SiteRecord, Carried], ...]
 
 
 class RunShape(NamedTuple):
@@ -134,7 +135,8 @@ class SiteRecord:
         holders: what held the exclusive bytes of the largest of them.
         reused_by: how many of its kept graphs each call visited.
         growth: how its graphs grow.
-        last_pass: the thread and the sequence number of its last pass.
+        rhythm: when its passes ran.
+        carries: whether its passes visited what came round a loop, as far as that was certain.
         shapes: the distinct runs of its passes that have come to their end.
     """
 
@@ -158,7 +160,8 @@ class SiteRecord:
     holders: tuple[Holder, ...] = ()
     reused_by: dict[SiteRecord, int] = field(default_factory=dict)
     growth: Growth = field(default_factory=Growth)
-    last_pass: tuple[int, int] | None = None
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    carries: bool | None = None
     shapes: dict[RunShape, None] = field(default_factory=dict)
 
     def begin(self, visit: Visit, run: RunRecord) -> None:
@@ -185,13 +188,28 @@ class SiteRecord:
         self.nodes.add(size.nodes)
         self.lower_bound |= size.lower_bound
 
-    def reuse(self, visit: Visit, by: SiteRecord, carried: bool) -> None:
+    def reuse(self, visit: Visit, by: SiteRecord, carried: Carried) -> None:
         """Note that a later pass visits what one of this call's passes kept."""
         if not visit.reuses:
             self.reused += 1
-        if (by, True) not in visit.reuses and (by, False) not in visit.reuses:
+        if not any(site is by for site, _ in visit.reuses):
             self.reused_by[by] = self.reused_by.get(by, 0) + 1
         visit.reuses[(by, carried)] = None
+        by.learn(carried)
+
+    def learn(self, carried: Carried) -> None:
+        """Take in whether one of this call's passes visited what came round a loop."""
+        if carried is Carried.YES:
+            self.carries = True
+        elif carried is Carried.NO and self.rhythm.passes > 1 and self.carries is None:
+            self.carries = False
+
+    def believes(self, carried: Carried) -> bool:
+        """Say whether what one of this call's passes visited came round a loop.
+
+        A guess is believed unless the call's other passes tell a different story.
+        """
+        return carried is Carried.YES or (carried is Carried.GUESSED and self.carries is not False)
 
     def end(self, visit: Visit, seconds: float, by_later_pass: bool) -> None:
         """Note that nothing is left of what one of this call's passes kept."""

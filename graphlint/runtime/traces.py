@@ -58,7 +58,7 @@ def _run(site: SiteRecord, shape: RunShape, call: Call | None, sources: Sources)
 
 
 def _reuses(outcome: Outcome, sources: Sources) -> tuple[Reuse, ...]:
-    return tuple(Reuse(sources.site(by), carried) for by, carried in outcome.reuses)
+    return tuple(Reuse(sources.site(by), by.believes(carried)) for by, carried in outcome.reuses)
 
 
 def _clashes(recorder: Recorder, sources: Sources) -> Iterator[Clash]:
@@ -73,5 +73,5 @@ def _clashes(recorder: Recorder, sources: Sources) -> Iterator[Clash]:
                 why=clash.why,
                 earlier=sources.site(clash.earlier) if clash.earlier else None,
                 later=sources.site(clash.later),
-                carried=clash.carried,
+                carried=clash.later.believes(clash.carried),
             )
