@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .draft import Draft, Lines
+from .draft import Draft, Function, Lines, Section
+from .networks import net
+
+CURVED = ("({}.sigmoid() ** 2).mean()", "{}.exp().mean()", "{}.pow(3).sum()", "{}.tanh().sum()")
 
 
 def flag(d: Draft, share: float = 0.5) -> str | None:
@@ -224,3 +227,19 @@ def detached(d: Draft, value: str, share: float = 0.5) -> str:
 
 def _autograd(d: Draft) -> str:
     return d.autograd
+
+
+def curved(d: Draft, value: str) -> str:
+    """Write a scalar whose second derivative is not zero."""
+    return d.pick(*CURVED).format(value)
+
+
+def over_model(shape: str, d: Draft, body: Lines, *functions: Function) -> Section:
+    """Return a section over one model."""
+    return Section(
+        shape=shape,
+        setup=[f"$model = {net(d, 3, 2)}", f"$optimizer = {optimizer(d, '$model')}"],
+        body=body,
+        report=["$model"],
+        functions=functions,
+    )

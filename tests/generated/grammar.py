@@ -8,8 +8,12 @@ from collections.abc import Callable
 from . import (
     compose,
     shapes_adversarial,
+    shapes_branches,
+    shapes_closures,
     shapes_control,
+    shapes_epochs,
     shapes_loops,
+    shapes_objects,
     shapes_recurrent,
     shapes_second,
     shapes_shared,
@@ -23,6 +27,10 @@ Shape = Callable[[Draft], Section]
 SHAPES: tuple[Shape, ...] = (
     *shapes_shared.SHAPES,
     *(shapes_loops.SHAPES * 2),
+    *(shapes_epochs.SHAPES * 2),
+    *shapes_branches.SHAPES,
+    *shapes_closures.SHAPES,
+    *shapes_objects.SHAPES,
     *shapes_recurrent.SHAPES,
     *shapes_adversarial.SHAPES,
     *shapes_second.SHAPES,

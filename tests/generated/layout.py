@@ -28,13 +28,13 @@ NOISE = (
     ("scratch = torch.randn(3)", "print(tuple(scratch.shape))"),
     ("elapsed = time.perf_counter() - time.perf_counter()",),
     ('print("-" * 10)',),
-    ("seen = list(range(3))", "seen.reverse()"),
+    ("numbers = list(range(3))", "numbers.reverse()"),
     ("message = f\"torch {torch.__version__.split('.')[0]}\"",),
     ("spread = torch.arange(4).float().std().item()", 'print(f"{spread:.3f}")'),
     ("with torch.no_grad():", "    baseline = torch.ones(2).mean()"),
     ("learning_rate = 0.1 * 0.5",),
     ("width = torch.eye(2).size(0)",),
-    ("for word in ('a', 'b'):", "    label = word.upper()"),
+    ("for word in ('a', 'b'):", "    title = word.upper()"),
 )
 
 

@@ -7,8 +7,6 @@ import builtins
 import contextlib
 import inspect
 import io
-import os
-import random
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ import torch
 from .nodes import FREED, Node, is_stale, saves, visited
 from .places import FILENAME, ITERATION_HOOK, LOOP_HOOK, Source, find_flag, program_frames
 from .program import Setting
+from .surroundings import environment, opener
 
 MOST_PASSES = 300
 MOST_ITERATIONS = 3000
@@ -200,7 +199,7 @@ def run(source: Source, setting: Setting, control: Control) -> Outcome:
     watch = Watch(source, control)
     printed = io.StringIO()
     error = ""
-    with _environment(setting, printed), _patched(watch), _in_place(control):
+    with environment(setting, printed), _patched(watch), _in_place(control):
         namespace = _namespace(setting, watch)
         try:
             exec(source.code, namespace)
@@ -278,39 +277,10 @@ def _in_place(control: Control) -> contextlib.AbstractContextManager[Any]:
     return allowed
 
 
-@contextlib.contextmanager
-def _environment(setting: Setting, printed: io.StringIO) -> Iterator[None]:
-    """Start from the setting's arguments, variables and input, and put everything back after."""
-    state, threads = random.getstate(), torch.get_num_threads()
-    torch.set_num_threads(1)
-    with (
-        torch.random.fork_rng(devices=[]),
-        torch.enable_grad(),
-        mock.patch.dict(os.environ, dict(setting.environ)),
-        mock.patch.object(sys, "argv", ["main.py", *setting.argv]),
-        mock.patch.object(sys, "stdin", io.StringIO(dict(setting.files).get("-", ""))),
-        contextlib.redirect_stdout(printed),
-    ):
-        random.seed(0)
-        torch.manual_seed(0)
-        try:
-            yield
-        finally:
-            random.setstate(state)
-            torch.set_num_threads(threads)
-
-
 def _namespace(setting: Setting, watch: Watch) -> dict[str, Any]:
-    files = dict(setting.files)
-
-    def open_file(path: str, *_args: Any, **_kwargs: Any) -> io.StringIO:
-        if path not in files:
-            raise FileNotFoundError(path)
-        return io.StringIO(files[path])
-
     return {
         "__name__": "__main__",
-        "__builtins__": {**vars(builtins), "open": open_file},
+        "__builtins__": {**vars(builtins), "open": opener(setting)},
         LOOP_HOOK: watch.loop,
         ITERATION_HOOK: watch.iteration,
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .oracle import (
     CARRIED,
+    FINE,
     LAST,
     LAST_PASS,
     MISSING,
@@ -149,7 +150,7 @@ def _count_finding(
     counts: dict[str, _Count], program: Program, judgement: Judgement, found: Found
 ) -> None:
     sites = [site for site in judgement.sites if found.row in site.rows]
-    if sites and all(UNKNOWN in site.verdicts for site in sites):
+    if sites and all(_undecided(site, found.code) for site in sites):
         return
     right = any(_supports(site, found.code) for site in sites) or _on_clash(judgement, found)
     counted = [counts[CODES[found.code]]]
@@ -162,6 +163,16 @@ def _count_finding(
         truth = ", ".join(sorted({v for site in sites for v in site.verdicts})) or "no site"
         text = f"{found.code} ({found.confidence}), but {truth}"
         counted[0].false.append(Note(program.seed, found.row, text, _line(program, found.row)))
+
+
+def _undecided(site: Site, code: str) -> bool:
+    """Tell whether a finding is neither right nor wrong.
+
+    That is so where nothing ran, and where a flag is there to drop but never on: dropping it is
+    harmless.
+    """
+    never_on = site.flag and FINE in site.verdicts
+    return UNKNOWN in site.verdicts or (code == "RG101" and never_on)
 
 
 def _supports(site: Site, code: str) -> bool:
