@@ -136,6 +136,11 @@ class Pass:
         return bool(self.reuses)
 
     @property
+    def surely_reused(self) -> bool:
+        """Whether a later pass certainly visits nodes that save tensors."""
+        return any(reuse.sure for reuse in self.reuses)
+
+    @property
     def carried(self) -> bool:
         """Whether what this pass kept travels round a loop to the next pass."""
         return any(reuse.carried for reuse in self.reuses)
@@ -237,8 +242,11 @@ class Retention:
 
     @property
     def reused(self) -> bool:
-        """Whether any of the passes kept what a later pass visits."""
-        return any(p.reused for p in self.passes)
+        """Whether the flag made any of the passes keep what a later pass visits.
+
+        A pass with `create_graph` on would have kept it anyway.
+        """
+        return any(p.reused and not p.creates for p in self.passes)
 
     @property
     def implied(self) -> bool:
@@ -251,10 +259,21 @@ class Retention:
         return any(p.carried for p in self.passes)
 
     @property
+    def reuse_doubts(self) -> frozenset[Doubt]:
+        """What weakens a claim that rests on passes being visited again."""
+        unsure = any(p.reused and not p.surely_reused for p in self.passes)
+        return self.doubts | {UNSURE_REUSE} if unsure else self.doubts
+
+    @property
     def needed_but_last(self) -> bool:
         """Whether every run has its last pass, and no other, keep its graph for nobody."""
         longest = max(len(run.passes) for run in self.runs)
         return longest > 1 and all(run.last_unneeded for run in self.runs)
+
+
+UNSURE_REUSE = Doubt(
+    Confidence.POSSIBLE, "whether the passes share anything that saves tensors can't be told"
+)
 
 
 @dataclass(frozen=True)

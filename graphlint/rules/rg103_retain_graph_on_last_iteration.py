@@ -51,7 +51,7 @@ def check(trace: Trace) -> Iterator[Claim]:
             Event(kept.site, "visits again what the iteration before kept"),
             Event(kept.site, "keeps the graph on the last iteration too, and nobody visits it"),
         )
-        yield Claim(kept.at, witness, kept.doubts)
+        yield Claim(kept.at, witness, kept.reuse_doubts)
 
 
 RULE = Rule(

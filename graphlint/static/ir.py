@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from graphlint.trace import Span
 
 
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """A piece of syntax and where it stands."""

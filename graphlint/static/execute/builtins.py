@@ -22,6 +22,7 @@ from graphlint.static.execute.values import (
     Const,
     Dict,
     Enumerate,
+    External,
     Func,
     Instance,
     Layer,
@@ -89,6 +90,10 @@ def _list(
 def _all_items(ex: Executor, state: State, node: ir.Node, value: Value) -> Items:
     lazy = isinstance(value, (Range, Enumerate, Zip))
     return iterate(ex, state, value, node) if lazy else every(ex, state, value, node)
+
+
+def _queue(ex: Executor, state: State, node: ir.Node, args: object, _: object) -> Results:
+    return [(state, state.new(node, List(())))]
 
 
 def _tuple(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
@@ -222,7 +227,7 @@ def _isinstance(
 def _is_a(state: State, value: Value, kind: Value) -> bool | None:
     """Tell whether a value is of a kind that is a plain name, None where that can't be told."""
     kinds = kind.items if isinstance(kind, Tuple) else (kind,)
-    names = [getattr(k, "name", "?").rpartition(".")[2] for k in kinds]
+    names = [k.name.rpartition(".")[2] if isinstance(k, External) else "?" for k in kinds]
     actual = _kind_of(state, value)
     if actual is None or "?" in names:
         return None
@@ -258,9 +263,7 @@ def _partial(
     return [(state, Partial(args[0], tuple(args[1:]), tuple(keywords.items())))]
 
 
-def _reduce(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
+def _reduce(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
     if len(args) < 2:
         return [(state, state.sym(node))]
     items = [*args[2:], *_all_items(ex, state, node, args[1]).values]
@@ -328,6 +331,9 @@ HANDLERS: Mapping[str, Handler] = {
     "frozenset": _list,
     "iter": _list,
     "collections.deque": _list,
+    "queue.Queue": _queue,
+    "queue.SimpleQueue": _queue,
+    "queue.LifoQueue": _queue,
     "tuple": _tuple,
     "reversed": _reversed,
     "dict": _dict,
@@ -357,4 +363,3 @@ HANDLERS: Mapping[str, Handler] = {
     "tqdm.auto.tqdm": lambda ex, state, node, args, _: [(state, args[0] if args else NONE)],
     "tqdm.trange": _range,
 }
-

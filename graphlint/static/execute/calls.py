@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute import attributes, library, methods, modules, unknown
+from graphlint.static.execute import classes, library, methods, modules, unknown
+from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.items import every
-from graphlint.static.execute.merge import Flow, merge
+from graphlint.static.execute.merge import Flow, Outcome, merge
+from graphlint.static.execute.numbers import name_of
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.values import (
     NONE,
+    Address,
     Class,
     Const,
     Context,
@@ -105,6 +108,8 @@ def invoke(
     keywords: Mapping[str, Value],
 ) -> Results:
     """Call whatever a value is."""
+    if isinstance(func, Func) and func.wrapper == "memo":
+        return _remembered(ex, state, node, func, args, keywords)
     if isinstance(func, Func):
         return enter(ex, state, node, func, args, keywords)
     if isinstance(func, Partial):
@@ -140,7 +145,7 @@ def _invoke_object(
         return instantiate(ex, state, node, func, args, keywords)
     if isinstance(found, Instance):
         for name in ("__call__", "forward"):
-            method = attributes.find_method(state, func, name)
+            method = classes.find_method(state, func, name)
             if method is not None:
                 return invoke(ex, state, node, method, args, keywords)
     if isinstance(found, Layer):
@@ -174,7 +179,7 @@ def enter(
         ex.too_deep()
         return unknown.call_unknown(ex, state, node, func, args, keywords)
     given = list(args) if func.bound is None else [func.bound, *args]
-    saved = (state.frame, state.env, state.grad, state.temps, state.yields)
+    caller = Caller(state.frame, state.env, state.temps, state.yields)
     state.temps = (*state.temps, Tuple(tuple(given)), Tuple(tuple(keywords.values())))
     ex.enter(state, node, "call", function)
     variables = _bind_parameters(ex, state, func, given, keywords)
@@ -182,27 +187,73 @@ def enter(
         variables = {**variables, SELF: given[0], CLASS: Ref(func.owner)}
     scope = state.new(function, Env(variables, func.env))
     state.stack, state.env = (*state.stack, state.env), scope.address
-    state.grad = state.grad if func.grad is None else func.grad
+    grad = state.grad
+    state.grad = grad if func.grad is None else func.grad
     state.yields = () if function.yields else state.yields
     outcomes = run_block(ex, function.body, state)
-    return _leave(ex, node, function, outcomes, saved)
+    if func.grad is not None:
+        for after, _ in outcomes:
+            after.grad = grad
+    return _leave(ex, node, func, outcomes, caller)
 
 
-def _leave(ex: Executor, node: ir.Node, function: ir.Function, outcomes, saved) -> Results:  # type: ignore[no-untyped-def]
-    frame, env, grad, temps, yields = saved
-    returned = []
-    for state, flow in outcomes:
-        state.frame, state.env, state.grad, state.temps = frame, env, grad, temps
+def _remembered(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    func: Func,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Call a memoized function: it runs once for the same arguments."""
+    given = (*map(name_of, args), *((name, name_of(v)) for name, v in keywords.items()))
+    key = (func.function, *given)
+    if key in state.memos:
+        return [(state, state.memos[key])]
+    results = enter(ex, state, node, func, args, keywords)
+    for after, value in results:
+        after.memos[key] = value
+    return results
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What a caller gets back when a call is over."""
+
+    frame: Frame
+    env: Address
+    temps: tuple[Value, ...]
+    yields: tuple[Value, ...]
+
+    def restore(self, state: State) -> None:
+        """Go back to the caller."""
+        state.frame, state.env, state.temps = self.frame, self.env, self.temps
         state.stack = state.stack[:-1]
+
+
+def _leave(
+    ex: Executor, node: ir.Node, func: Func, outcomes: list[Outcome], caller: Caller
+) -> Results:
+    returned: list[Outcome] = []
+    for state, flow in outcomes:
+        caller.restore(state)
         value = flow.value if flow.value is not None else NONE
-        if function.yields:
-            value = state.new(node, List(state.yields))
-            state.yields = yields
+        if func.function.yields:
+            value = _generated(state, node, func)
+            state.yields = caller.yields
         if flow.kind == "raise":
             ex.raised(state)
         else:
             returned.append((state, Flow("return", value)))
     return [(state, flow.value or NONE) for state, flow in merge(ex, returned)]
+
+
+def _generated(state: State, node: ir.Node, func: Func) -> Value:
+    """Return what calling a generator function gives: all that it yields, or a context manager."""
+    if func.wrapper == "manager":
+        kind = "enable_grad" if state.grad_at_yield else "no_grad"
+        return Context(kind, state.yields[0] if state.yields else NONE)
+    return state.new(node, List(state.yields))
 
 
 def _too_deep(ex: Executor, state: State, function: ir.Function) -> bool:
@@ -254,10 +305,10 @@ def instantiate(
     """Make an object of a class of the program, and run its `__init__`."""
     opaque = any(
         not isinstance(base, int) and base not in KNOWN_BASES
-        for base in attributes.resolution_order(state, cls.address)
+        for base in classes.resolution_order(state, cls.address)
     )
     made = state.new(node, Instance(cls.address, {}, opaque))
-    method = attributes.find_method(state, made, "__init__")
+    method = classes.find_method(state, made, "__init__")
     if method is None:
         fields = _generated_fields(state, made, args, keywords)
         state.put(made, Instance(cls.address, fields, opaque))
@@ -275,9 +326,7 @@ def _generated_fields(
     found = state.object(made)
     assert isinstance(found, Instance)
     names = [
-        name
-        for cls in reversed(list(attributes.members(state, found.cls)))
-        for name in cls.fields
+        name for cls in reversed(list(classes.members(state, found.cls))) for name in cls.fields
     ]
     fields = dict(zip(names, args, strict=False))
     fields.update((name, value) for name, value in keywords.items() if name != UNKNOWN_KEYWORDS)

@@ -100,9 +100,7 @@ def _iteration(
     return results
 
 
-def _tests(
-    ex: Executor, tests: Sequence[ir.Expr], state: State
-) -> list[tuple[State, bool, bool]]:
+def _tests(ex: Executor, tests: Sequence[ir.Expr], state: State) -> list[tuple[State, bool, bool]]:
     """Run a generator's conditions: (state, whether all hold, whether that was certain)."""
     open_paths: list[tuple[State, bool]] = [(state, True)]
     done: list[tuple[State, bool]] = []

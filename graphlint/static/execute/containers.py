@@ -44,7 +44,7 @@ def call_list(
         state.put(owner, replace(found, items=(), length=None))
     elif name == "reverse":
         state.put(owner, replace(found, items=items[::-1]))
-    elif name in ("pop", "popleft"):
+    elif name in ("pop", "popleft", "get"):
         return [(state, _pop(state, node, owner, found, name, args))]
     elif name == "copy":
         return [(state, state.new(node, List(items, found.length, found.kind)))]
@@ -59,9 +59,10 @@ def _pop(
     items = list(found.items)
     if not items:
         return state.sym(node)
-    position = 0 if name == "popleft" else -1
-    if args and isinstance(args[0], Const) and isinstance(args[0].value, int):
-        position = args[0].value
+    position = 0 if name in ("popleft", "get") else -1
+    given = args[0].value if args and isinstance(args[0], Const) else None
+    if isinstance(given, int) and not isinstance(given, bool):
+        position = given
     if not -len(items) <= position < len(items):
         position = -1
     value = items.pop(position)

@@ -16,7 +16,9 @@ from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.targets import assign
 from graphlint.static.execute.values import (
+    FALSE,
     Class,
+    Context,
     Env,
     External,
     Func,
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
 
 INPLACE = {"Add": "add_", "Sub": "sub_", "Mult": "mul_", "Div": "div_", "Pow": "pow_"}
+WRAPPERS = {
+    "lru_cache": "memo",
+    "cache": "memo",
+    "contextmanager": "manager",
+    "asynccontextmanager": "manager",
+}
 GRAD_MODES = {"no_grad": False, "inference_mode": False, "enable_grad": True}
 
 
@@ -125,6 +133,11 @@ def _decorate(
             func = replace(func, kind="property" if last == "property" else "cached")
         elif last in ("staticmethod", "classmethod"):
             func = replace(func, kind=last.removesuffix("method"))
+        elif isinstance(decorator, Context) and decorator.kind == "set_grad_enabled":
+            func = replace(func, grad=state.grad)
+            state.grad = decorator.argument != FALSE
+        elif last in WRAPPERS:
+            func = replace(func, wrapper=WRAPPERS[last])
         elif last == "setter":
             name = f"{name}.setter"
     return [(state, func, name)]
@@ -153,7 +166,8 @@ def class_def(ex: Executor, node: ir.ClassDef, state: State) -> list[Outcome]:
             done.env, done.stack = outer, done.stack[:-1]
             made = done.new(node, Class(node.name, bases, {}))
             members = {
-                name: _member(value, scope.address, outer, made) for name, value in body.vars.items()
+                name: _member(value, scope.address, outer, made)
+                for name, value in body.vars.items()
             }
             done.put(made, Class(node.name, bases, members, node.fields))
             done.bind(node.name, made)
@@ -175,4 +189,3 @@ RUN_DEFINITIONS: dict[type, Callable[..., list[Outcome]]] = {
     ir.FunctionDef: function_def,
     ir.ClassDef: class_def,
 }
-

@@ -30,9 +30,7 @@ SAMPLES = frozenset("sample sample_n enumerate_support".split())
 DENSITY = Op(YES, "a*")
 
 
-def make_distribution(
-    state: State, node: ir.Node, name: str, given: Sequence[Value]
-) -> Ref:
+def make_distribution(state: State, node: ir.Node, name: str, given: Sequence[Value]) -> Ref:
     """Make a distribution over the parameters that it is given."""
     handles = list(dict.fromkeys(h for value in given for h in state.handles(value)))
     nodes = tuple(h for h in handles if isinstance(h, int))

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.attributes import members
 from graphlint.static.execute.calls import enter, instantiate
+from graphlint.static.execute.classes import members
 from graphlint.static.execute.executor import Executor, OutOfSteps
 from graphlint.static.execute.merge import Flow, merge
-from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.state import State
+from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.values import Class, Env, Func, Ref, Value
 from graphlint.trace import Confidence, Doubt
 
@@ -153,9 +153,7 @@ def _entry_frame(ex: Executor, module: ir.Module, place: object) -> Frame:
 
 
 # ----------------------------------------------------------------------------------- classes
-def _run_class(
-    ex: Executor, base: State, module: ir.Module, cls: Ref, relevant: Relevance
-) -> None:
+def _run_class(ex: Executor, base: State, module: ir.Module, cls: Ref, relevant: Relevance) -> None:
     """Run a class's uncalled methods after `__init__`, in order, twice over."""
     methods = _entry_methods(ex, base, cls, relevant)
     if not methods:
@@ -176,9 +174,7 @@ def _run_class(
         ex.records.cut(OUT_OF_STEPS)
 
 
-def _entry_methods(
-    ex: Executor, base: State, cls: Ref, relevant: Relevance
-) -> list[Func]:
+def _entry_methods(ex: Executor, base: State, cls: Ref, relevant: Relevance) -> list[Func]:
     found: dict[str, Func] = {}
     for owner in members(base, cls.address):
         for name, value in owner.members.items():

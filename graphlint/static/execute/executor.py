@@ -34,17 +34,20 @@ class Budget:
     """How much is spent before a claim loses confidence.
 
     Attributes:
-        steps: expressions and statements evaluated for one entry point. 5,000 find as much as
-            60,000, at a fifth of the time.
+        steps: expressions and statements evaluated, and states compared, for one entry point.
+        total: the same for a whole file; entry points that come later share what is left.
+        least: what an entry point gets all the same.
         depth: nested calls.
         recursion: nested calls of one function.
         iterations: of a loop whose count is known; a longer one runs for its first two and its
             last, an unknown one for its first and last.
     """
 
-    steps: int = 12_000
+    steps: int = 30_000
+    total: int = 120_000
+    least: int = 3_000
     depth: int = 14
-    recursion: int = 2
+    recursion: int = 4
     iterations: int = 4
 
 
@@ -75,25 +78,32 @@ class Executor:
         self._evaluate = evaluate
         self._run = run
         self._invoke = invoke
-        self._steps = 0
+        self._steps = self._spent = 0
+        self._limit = self.budget.steps
 
     # --------------------------------------------------------------------------------- stepping
     def begin(self) -> None:
         """Give the next entry point its steps."""
+        self._spent += self._steps
         self._steps = 0
+        left = self.budget.total - self._spent
+        self._limit = max(self.budget.least, min(self.budget.steps, left))
         self.records.begin()
 
-    def _step(self) -> None:
+    def step(self) -> None:
+        """Spend a step of the entry point's budget."""
         self._steps += 1
-        if self._steps > self.budget.steps:
+        if self._steps > self._limit:
             raise OutOfSteps
 
     def eval(self, node: ir.Expr, state: State) -> Results:
         """Evaluate an expression: the states in which it may end, each with its value."""
-        self._step()
+        self.step()
         return self._evaluate[type(node)](self, node, state)
 
-    def eval_each(self, nodes: Sequence[ir.Expr], state: State) -> list[tuple[State, tuple[Value, ...]]]:
+    def eval_each(
+        self, nodes: Sequence[ir.Expr], state: State
+    ) -> list[tuple[State, tuple[Value, ...]]]:
         """Evaluate several expressions in order; earlier values stay reachable meanwhile."""
         results: list[tuple[State, tuple[Value, ...]]] = [(state, ())]
         for node in nodes:
@@ -108,7 +118,7 @@ class Executor:
 
     def exec(self, node: ir.Stmt, state: State) -> list[Outcome]:
         """Run a statement: the states in which it may end, and how."""
-        self._step()
+        self.step()
         return self._run[type(node)](self, node, state)
 
     def invoke(
@@ -156,7 +166,9 @@ class Executor:
             self.records.cut_short(state.pending.values())
         settle(self, state, ())
 
-    def enter(self, state: State, place: Any, kind: str, detail: Any = None, index: int = 0) -> Frame:
+    def enter(
+        self, state: State, place: Any, kind: str, detail: Any = None, index: int = 0
+    ) -> Frame:
         """Move a state into a frame, and return the one it leaves."""
         left = state.frame
         state.frame = self.frames.enter(left, place, kind, detail, index)

@@ -175,18 +175,18 @@ def _compared(state: State, node: ir.Compare, left: Value, right: Value) -> Valu
     if not identity and (is_tensor(state, left) or is_tensor(state, right)):
         return state.tensor(node)
     if identity or node.op in ("Eq", "NotEq"):
-        same = _same(state, left, right)
+        same = _same(left, right, identity)
         if same is not None:
             return TRUE if same == (node.op in ("Is", "Eq")) else FALSE
     return compare(state, node.op, left, right)
 
 
-def _same(state: State, left: Value, right: Value) -> bool | None:
-    """Whether two values are the same object, None where that can't be told."""
+def _same(left: Value, right: Value, identity: bool) -> bool | None:
+    """Whether two values are the same object, or equal, None where that can't be told."""
     if isinstance(left, (Sym, Const)) and isinstance(right, (Sym, Const)):
         return _same_as_none(left, right)
     if isinstance(left, Ref) and isinstance(right, Ref):
-        return left.address == right.address or None
+        return left.address == right.address or (False if identity else None)
     if isinstance(left, Sym) or isinstance(right, Sym):
         return None
     if isinstance(left, Const) or isinstance(right, Const):
@@ -224,9 +224,7 @@ def _binary(ex: Executor, node: ir.Binary, state: State) -> Results:
     ]
 
 
-def binary(
-    ex: Executor, state: State, node: ir.Node, op: str, left: Value, right: Value
-) -> Value:
+def binary(ex: Executor, state: State, node: ir.Node, op: str, left: Value, right: Value) -> Value:
     """Compute `left op right` for whatever the two are."""
     if _is_tensorish(state, left) or _is_tensorish(state, right):
         if not (_is_list(state, left) or _is_list(state, right)):
@@ -296,11 +294,13 @@ def _await(ex: Executor, node: ir.Await, state: State) -> Results:
 
 
 def _yield(ex: Executor, node: ir.Yield, state: State) -> Results:
+    state.grad_at_yield = state.grad
     if node.value is None:
         state.yields = (*state.yields, NONE)
         return [(state, state.sym(node, "sent"))]
     results: Results = []
     for after, value in ex.eval(node.value, state):
+        after.grad_at_yield = after.grad
         given = every(ex, after, value, node).values if node.delegate else (value,)
         after.yields = (*after.yields, *given)
         results.append((after, after.sym(node, "sent")))
@@ -344,5 +344,3 @@ EVALUATE: dict[type, Callable[..., Results]] = {
     ir.Subscript: subscripts.subscript,
     ir.Comprehension: comprehension,
 }
-
-

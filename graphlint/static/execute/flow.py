@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.attributes import find_method
 from graphlint.static.execute.branches import truth
+from graphlint.static.execute.classes import find_method
 from graphlint.static.execute.items import iterate
-from graphlint.static.execute.merge import NEXT, Outcome, merge
+from graphlint.static.execute.merge import NEXT, Flow, Outcome, merge
 from graphlint.static.execute.numbers import compare
 from graphlint.static.execute.ops import is_tensor
 from graphlint.static.execute.state import State
-from graphlint.static.execute.ops import is_tensor
 from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.targets import assign
-from graphlint.static.execute.values import Const, Context, Func, List, Ref, Tuple, Value
+from graphlint.static.execute.values import NONE, Const, Context, Func, List, Ref, Tuple, Value
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
@@ -122,30 +121,35 @@ def _while_goes_on(
 
 # ------------------------------------------------------------------------------------- with
 def with_stmt(ex: Executor, node: ir.With, state: State) -> list[Outcome]:
-    """Run `with`: grad mode is what it was afterwards."""
+    """Run `with`, from its outermost context manager inwards."""
+    return merge(ex, _with_items(ex, node, node.items, state))
+
+
+def _with_items(
+    ex: Executor, node: ir.With, items: Sequence[ir.WithItem], state: State
+) -> list[Outcome]:
+    if not items:
+        return run_block(ex, node.body, state)
+    item, *inner = items
     before = state.grad
-    entered = [state]
-    for item in node.items:
-        entered = [
-            done
-            for s in entered
-            for after, manager in ex.eval(item.context, s)
-            for inside, value in _enter(ex, after, item, manager)
-            for done in (
-                [inside]
-                if item.target is None
-                else assign(ex, inside, item.target, value, item)
-            )
-        ]
-    outcomes = [outcome for s in entered for outcome in run_block(ex, node.body, s)]
-    for after, _ in outcomes:
-        after.grad = before
-    return merge(ex, outcomes)
+    outcomes: list[Outcome] = []
+    for after, manager in ex.eval(item.context, state):
+        for inside, value in _enter(ex, after, item, manager):
+            target = item.target
+            bound = [inside] if target is None else assign(ex, inside, target, value, item)
+            for each in bound:
+                each.temps = (*each.temps, manager)
+                for done, flow in _with_items(ex, node, inner, each):
+                    done.temps = done.temps[:-1]
+                    outcomes += _exit(ex, done, flow, item, manager, before)
+    return outcomes
 
 
 def _enter(ex: Executor, state: State, item: ir.WithItem, manager: Value) -> Results:
     if isinstance(manager, Context):
-        return _enter_known(state, manager)
+        if manager.kind in ("no_grad", "enable_grad"):
+            state.grad = manager.kind == "enable_grad"
+        return [(state, manager.argument or manager)]
     if isinstance(manager, Ref):
         method = find_method(state, manager, "__enter__")
         if isinstance(method, Func):
@@ -156,17 +160,22 @@ def _enter(ex: Executor, state: State, item: ir.WithItem, manager: Value) -> Res
     return [(state, manager)]
 
 
-def _enter_known(state: State, manager: Context) -> Results:
-    argument: Value = manager.argument or manager
-    if manager.kind in ("no_grad", "enable_grad"):
-        state.grad = manager.kind == "enable_grad"
-    elif manager.kind == "set_grad_enabled":
-        results: Results = []
-        for decided, way in truth(state, argument):
-            decided.grad = way
-            results.append((decided, manager))
-        return results
-    return [(state, argument)]
+def _exit(
+    ex: Executor, state: State, flow: Flow, item: ir.WithItem, manager: Value, before: bool
+) -> list[Outcome]:
+    """Leave a context manager: a known one brings the grad mode back that was before it."""
+    method = find_method(state, manager, "__exit__") if isinstance(manager, Ref) else None
+    if isinstance(method, Func):
+        temps = state.temps
+        state.temps = (*temps, flow.value) if flow.value is not None else temps
+        outcomes: list[Outcome] = []
+        for after, _ in ex.invoke(state, item, method, (NONE, NONE, NONE), {}):
+            after.temps = temps
+            outcomes.append((after, flow))
+        return outcomes
+    if isinstance(manager, Context):
+        state.grad = before
+    return [(state, flow)]
 
 
 # ------------------------------------------------------------------------------ try, match
@@ -231,9 +240,7 @@ def match_stmt(ex: Executor, node: ir.Match, state: State) -> list[Outcome]:
     return merge(ex, outcomes)
 
 
-def _matches(
-    ex: Executor, case: ir.Case, state: State, subject: Value
-) -> list[tuple[State, bool]]:
+def _matches(ex: Executor, case: ir.Case, state: State, subject: Value) -> list[tuple[State, bool]]:
     paths = _pattern_matches(ex, case, state, subject)
     results = [(path, False) for path, way in paths if not way]
     for path in [path for path, way in paths if way]:
@@ -277,4 +284,3 @@ RUN_FLOW: dict[type, Callable[..., list[Outcome]]] = {
     ir.Try: try_stmt,
     ir.Match: match_stmt,
 }
-

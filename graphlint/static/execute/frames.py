@@ -58,6 +58,7 @@ class Frames:
     def __init__(self) -> None:
         self._frames: dict[tuple[Any, ...], Frame] = {}
         self._names: dict[tuple[Any, ...], int] = {}
+        self._shared: dict[Any, Any] = {}
 
     def enter(
         self, parent: Frame | None, place: Any, kind: str, detail: Any = None, index: int = 0
@@ -72,3 +73,7 @@ class Frames:
     def name(self, *key: Any) -> int:
         """Return a number that stands for a key."""
         return self._names.setdefault(key, len(self._names))
+
+    def share(self, key: Any, made: Any) -> Any:
+        """Return the first thing that was made for a key, so that equal things are the same."""
+        return self._shared.setdefault(key, made)

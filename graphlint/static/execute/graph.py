@@ -31,6 +31,7 @@ class Node:
         place: the syntax node that made it, and the frame.
         unknown: whether there is such a node can't be told: unknown code made it, or all that it
             stands on. No claim that something raises rests on it.
+        opaque: unknown code made it, so that what it stands on is a guess.
     """
 
     op: str
@@ -43,6 +44,13 @@ class Node:
     place: ir.Node
     frame: Frame | None
     unknown: bool = False
+    opaque: bool = False
+
+    @property
+    def content(self) -> tuple[Any, ...]:
+        """What tells a node from another that the same place made in the same frame."""
+        traits = (self.op, self.saves.value, self.saves_output, self.unknown)
+        return (self.inputs, self.leaves, self.saved_leaves, self.saved_inputs, traits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,19 @@ def surely_reachable(graph: Graph, roots: Iterable[NodeId]) -> set[NodeId]:
     return seen
 
 
+def plainly_reachable(graph: Graph, roots: Iterable[NodeId]) -> set[NodeId]:
+    """Return the nodes below some nodes down to the first that unknown code made, these included."""
+    seen: set[NodeId] = set()
+    todo = list(roots)
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            if not graph[node].opaque:
+                todo.extend(graph[node].inputs)
+    return seen
+
+
 def between(
     graph: Graph, roots: Iterable[NodeId], nodes: set[NodeId], leaves: set[Leaf]
 ) -> list[NodeId]:
@@ -115,5 +136,3 @@ def _inputs_first(graph: Graph, order: list[NodeId]) -> Iterator[NodeId]:
                 done.add(node)
                 todo.append((node, True))
                 todo.extend((i, False) for i in graph[node].inputs)
-
-

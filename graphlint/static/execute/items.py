@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.classes import find_method
 from graphlint.static.execute.numbers import from_linear, linear, name_of
 from graphlint.static.execute.ops import apply_op
 from graphlint.static.execute.state import State
@@ -14,6 +15,7 @@ from graphlint.static.execute.values import (
     Const,
     Dict,
     Enumerate,
+    Instance,
     Key,
     Layer,
     List,
@@ -192,6 +194,10 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Items:
         if found.keys:
             return Items(tuple(map(Const, found.keys)))
         return _some(ex, found.children)
+    if isinstance(found, Instance):
+        made = _own_iterator(ex, state, ref, place)
+        if made is not None:
+            return iterate(ex, state, made, place)
     count = length(state, ref)
     _at_least_two(state, count)
     if isinstance(found, Tensor):
@@ -199,3 +205,14 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Items:
         return Items(tuple(rows), count)
     names = [Sym(("item", ref.address, index)) for index in (0, -1)]
     return Items(tuple(names), count)
+
+
+def _own_iterator(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Value | None:
+    """Call an object's own `__iter__`, unless that branches or only returns the object."""
+    method = find_method(state, ref, "__iter__")
+    if method is None:
+        return None
+    results = ex.invoke(state, place, method, (), {})
+    if len(results) != 1 or results[0][0] is not state or results[0][1] == ref:
+        return None
+    return results[0][1]

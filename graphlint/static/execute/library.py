@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import builtins, unknown
+from graphlint.static.execute.branches import truth
 from graphlint.static.execute.distributions import make_distribution
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import make_layer, make_optimizer
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
 
 BUILTINS = builtins.NAMES
-GRAD_CONTEXTS = frozenset(("no_grad", "enable_grad", "set_grad_enabled", "inference_mode"))
+GRAD_CONTEXTS = frozenset(("no_grad", "enable_grad", "inference_mode"))
 PLAIN_CONTEXTS = frozenset(
     "autocast device profile record_function detect_anomaly set_detect_anomaly save_on_cpu "
     "saved_tensors_hooks fork_rng nullcontext suppress".split()
@@ -58,6 +59,8 @@ def call_external(
     if handler is not None:
         return handler(ex, state, node, args, keywords)
     last = name.rpartition(".")[2]
+    if last == "set_grad_enabled":
+        return _set_grad_enabled(state, args, keywords)
     if last in GRAD_CONTEXTS:
         return [(state, _grad_context(last, args, keywords))]
     if last in PLAIN_CONTEXTS:
@@ -82,12 +85,23 @@ def _grad_context(last: str, args: Sequence[Value], keywords: Mapping[str, Value
     mode = args[0] if args else keywords.get("mode")
     if isinstance(mode, Func):  # used as a plain decorator: no_grad(function)
         return replace(mode, grad=last == "enable_grad")
-    if last == "set_grad_enabled":
-        return Context(last, mode)
     if last == "inference_mode" and mode is not None:
         on = isinstance(mode, Const) and not mode.value
         return Context("nothing" if on else "no_grad")
     return Context("enable_grad" if last == "enable_grad" else "no_grad")
+
+
+def _set_grad_enabled(
+    state: State, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Results:
+    """Set the mode at once; in a `with`, what it was comes back at the end."""
+    before = Const(state.grad)
+    mode = args[0] if args else keywords.get("mode", before)
+    results: Results = []
+    for decided, way in truth(state, mode):
+        decided.grad = way
+        results.append((decided, Context("set_grad_enabled", before)))
+    return results
 
 
 def _gathered(ex: Executor, state: State, node: ir.Node, args: Sequence[Value]) -> Results:

@@ -187,9 +187,11 @@ def settle_and_key(
     ex: Executor, state: State, extra: Iterable[Value | None] = (), level: int = 0
 ) -> tuple[Key, set[Address]]:
     """Settle the passes that nobody can reach any more, and return the state's structural key."""
+    ex.step()
     parts = _Parts(level)
     loose = [parts.value(v) for v in (*extra, *state.temps, *state.yields)]
-    attrs = frozenset([(name, parts.value(value)) for name, value in state.attrs.items()])
+    written = (*state.attrs.items(), *state.memos.items())
+    attrs = frozenset([(name, parts.value(value)) for name, value in written])
     todo = [state.env, *state.stack, *parts.addresses]
     roots = set(parts.nodes)
     objects: dict[Address, Any] = {}
@@ -202,17 +204,25 @@ def settle_and_key(
             roots.update(nodes)
     live = reachable(state.graph, roots)
     settle(ex, state, live)
-    graph = frozenset([_node_key(state, node) for node in live])
+    graph = frozenset([state.graph[number] for number in live])
+    fate = _fates(state, live)
     pending = frozenset([(number, p.key) for number, p in state.pending.items()])
     scene = (frozenset(objects.items()), attrs, tuple(loose), state.grad, state.env, state.frozen)
-    return (*scene, graph, pending), set(objects)
+    return (*scene, graph, fate, pending), set(objects)
 
 
-def _node_key(state: State, number: NodeId) -> Key:
-    node = state.graph[number]
-    freed, kept = state.freed.get(number), state.kept.get(number)
-    saving = (node.saves, tuple([state.versions.get(l, 0) != v for l, v in node.saved_leaves]))
-    return (number, node.inputs, saving, freed and freed.call, kept)
+def _fates(state: State, live: Iterable[NodeId]) -> Key:
+    """Say which live nodes were freed or kept, by whom, and which saved what has changed since."""
+    freed = frozenset(
+        [(n, state.freed[n].call) for n in live if n in state.freed] if state.freed else []
+    )
+    kept = frozenset([(n, state.kept[n]) for n in live if n in state.kept] if state.kept else [])
+    stale: list[tuple[NodeId, int]] = []
+    for number in live if state.versions else ():
+        for index, (leaf, version) in enumerate(state.graph[number].saved_leaves):
+            if state.versions.get(leaf, 0) != version:
+                stale.append((number, index))
+    return (freed, kept, frozenset(stale))
 
 
 def settle(ex: Executor, state: State, live: Iterable[NodeId]) -> None:
@@ -258,7 +268,9 @@ def _collapse(ex: Executor, outcomes: list[Outcome], level: int) -> list[Outcome
             _widen(survivor, state, addresses)
             kept[index] = (survivor, _widen_flow(survivor, survivor_flow, flow))
         survivor.conds = {k: v for k, v in survivor.conds.items() if state.conds.get(k) == v}
-        survivor.bounds = {k: min(v, state.bounds[k]) for k, v in survivor.bounds.items() if k in state.bounds}
+        survivor.bounds = {
+            k: min(v, state.bounds[k]) for k, v in survivor.bounds.items() if k in state.bounds
+        }
     return kept
 
 
@@ -275,13 +287,21 @@ def _widen(survivor: State, other: State, addresses: set[Address]) -> None:
         if theirs is None or mine is theirs:
             continue
         if isinstance(mine, Env) and isinstance(theirs, Env):
-            survivor.heap[address] = replace(mine, vars=_blend(survivor, address, mine.vars, theirs.vars))
+            survivor.heap[address] = replace(
+                mine, vars=_blend(survivor, address, mine.vars, theirs.vars)
+            )
         elif isinstance(mine, Instance) and isinstance(theirs, Instance):
-            survivor.heap[address] = replace(mine, attrs=_blend(survivor, address, mine.attrs, theirs.attrs))
+            survivor.heap[address] = replace(
+                mine, attrs=_blend(survivor, address, mine.attrs, theirs.attrs)
+            )
         elif isinstance(mine, Layer) and isinstance(theirs, Layer):
-            survivor.heap[address] = replace(mine, attrs=_blend(survivor, address, mine.attrs, theirs.attrs))
+            survivor.heap[address] = replace(
+                mine, attrs=_blend(survivor, address, mine.attrs, theirs.attrs)
+            )
         elif isinstance(mine, Dict) and isinstance(theirs, Dict):
-            survivor.heap[address] = replace(mine, items=_blend(survivor, address, mine.items, theirs.items))
+            survivor.heap[address] = replace(
+                mine, items=_blend(survivor, address, mine.items, theirs.items)
+            )
         elif isinstance(mine, List) and isinstance(theirs, List):
             pairs = zip(mine.items, theirs.items, strict=False)
             items = tuple([_either(survivor, address, i, a, b) for i, (a, b) in enumerate(pairs)])
@@ -290,7 +310,8 @@ def _widen(survivor: State, other: State, addresses: set[Address]) -> None:
 
 def _blend(at: State, address: Address, mine: Any, theirs: Any) -> dict[Any, Value]:
     return {
-        name: _either(at, address, name, value, theirs.get(name, value)) for name, value in mine.items()
+        name: _either(at, address, name, value, theirs.get(name, value))
+        for name, value in mine.items()
     }
 
 

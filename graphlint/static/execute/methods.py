@@ -31,6 +31,7 @@ from graphlint.static.execute.values import (
     Value,
 )
 from graphlint.static.knowledge.names import (
+    AMBIGUOUS,
     DATA_METHODS,
     DETACHING,
     PARAMETER_METHODS,
@@ -147,7 +148,8 @@ def _of_unknown(
         return [(state, owner)]
     if not graph and name in VIEWS:
         return [(state, Sym(("view", owner.name, name, node)))]
-    if find_op(name) is not None and name not in DATA_METHODS:
+    likely_tensor = name not in DATA_METHODS and name not in AMBIGUOUS
+    if find_op(name) is not None and (likely_tensor or owner.node is not None):
         if graph or not any(is_tensor(state, value) for value in args):
             return [(state, apply_op(ex, state, node, name, (owner, *args), keywords))]
     if name == "requires_grad_" and owner.node is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import unknown
-from graphlint.static.execute.attributes import resolution_order
+from graphlint.static.execute.classes import members, resolution_order
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import (
     leaf_tensors,
@@ -24,6 +24,7 @@ from graphlint.static.execute.values import (
     TRUE,
     Const,
     External,
+    Func,
     Instance,
     Layer,
     List,
@@ -33,7 +34,7 @@ from graphlint.static.execute.values import (
     Tuple,
     Value,
 )
-from graphlint.static.knowledge.facts import MAYBE
+from graphlint.static.knowledge.facts import MAYBE, NO, YES, Ternary
 from graphlint.static.knowledge.names import PARAMETER_METHODS, SINKS
 from graphlint.trace import Form
 
@@ -184,13 +185,25 @@ def call_class(
 def _apply_function(
     ex: Executor, state: State, node: ir.Node, owner: Ref, args: Sequence[Value]
 ) -> Value:
-    """Apply a custom `autograd.Function`: whether it saves anything is up to its forward."""
+    """Apply a custom `autograd.Function`.
+
+    What it hands to `save_for_backward` is freed by a pass; what it keeps on `ctx` is not.
+    """
     handles = list(dict.fromkeys(h for value in args for h in state.handles(value)))
     if not state.grad or not handles:
         return state.tensor(node)
     nodes = tuple(h for h in handles if isinstance(h, int))
     leaves = frozenset(h for h in handles if not isinstance(h, int))
-    return state.tensor(
-        node, state.record(node, "custom", nodes, leaves, MAYBE, saved_inputs=nodes)
-    )
+    saves = _function_saves(state, owner)
+    made = state.record(node, "custom", nodes, leaves, saves, saved_inputs=nodes)
+    return state.tensor(node, made)
 
+
+def _function_saves(state: State, owner: Ref) -> Ternary:
+    for cls in members(state, owner.address):
+        written = [cls.members.get(name) for name in ("forward", "setup_context")]
+        functions = [value.function for value in written if isinstance(value, Func)]
+        if functions:
+            saving = any("save_for_backward" in f.mentions.calls for f in functions)
+            return YES if saving else NO
+    return MAYBE

@@ -28,9 +28,8 @@ from graphlint.static.execute.values import (
     Tuple,
     Value,
 )
-from graphlint.static.knowledge.facts import MAYBE, YES
+from graphlint.static.knowledge.facts import MAYBE, YES, Op
 from graphlint.static.knowledge.facts import Layer as Row
-from graphlint.static.knowledge.facts import Op
 from graphlint.static.knowledge.layers import CONTAINERS, WRAPPERS, find_layer
 
 if TYPE_CHECKING:
@@ -39,9 +38,14 @@ if TYPE_CHECKING:
 UNKNOWN_LAYER = Row(Op(MAYBE, "?*"), weights="?")
 
 
-def layer_leaf(ref: Ref) -> Leaf:
-    """Return the name of all parameters that a layer has itself."""
-    return ("layer", ref.address)
+def weight_leaf(ref: Ref) -> Leaf:
+    """Return the name of all parameters that a layer has itself, but for its bias."""
+    return ("weight", ref.address)
+
+
+def bias_leaf(ref: Ref) -> Leaf:
+    """Return the name of a layer's bias, which no layer saves."""
+    return ("bias", ref.address)
 
 
 def has_weights(layer: Layer) -> bool:
@@ -91,7 +95,7 @@ def parameters(state: State, value: Value | None, seen: set[int] | None = None) 
     if isinstance(found, Tensor):
         return [found.leaf] if found.leaf is not None and found.node is None else []
     if isinstance(found, Layer):
-        own = [layer_leaf(value)] if has_weights(found) else []
+        own = [weight_leaf(value), bias_leaf(value)] if has_weights(found) else []
         return own + _all_parameters(state, (*found.children, *found.attrs.values()), seen)
     if isinstance(found, Instance):
         return _all_parameters(state, _modules_in(state, found), seen)
@@ -203,9 +207,9 @@ def _apply_layer(
         adopt_unknown(state, node, [*args, *keywords.values()])
     inputs = op_inputs(state, row.op, args, keywords)
     if row.weights:
-        leaf = frozenset((layer_leaf(ref),))
-        wanted = leaf - state.frozen
-        inputs.append(Input(row.weights[0], (), wanted, leaf))
+        weight, bias = frozenset((weight_leaf(ref),)), frozenset((bias_leaf(ref),))
+        inputs.append(Input(row.weights[0], (), weight - state.frozen, weight))
+        inputs.append(Input(".", (), bias - state.frozen, bias))
     made = record_op(state, node, "layer", row.op, inputs)
     tensor = state.tensor(node, made)
     if row.returns == "pair":

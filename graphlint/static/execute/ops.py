@@ -104,7 +104,9 @@ def may_be_tensor(value: Sym) -> bool:
     return value.name[0] not in NUMBERS
 
 
-NUMBERS = frozenset(("plus", "length", "index", "last", "compare", "not", "number", "truth", "text"))
+NUMBERS = frozenset(
+    ("plus", "length", "index", "last", "compare", "not", "number", "truth", "text")
+)
 
 
 def op_inputs(
@@ -187,9 +189,7 @@ def _results(
     return Tuple(tuple(state.tensor(place, each) for each in made))
 
 
-def _list_result(
-    state: State, place: ir.Node, node: NodeId | None, args: Sequence[Value]
-) -> Value:
+def _list_result(state: State, place: ir.Node, node: NodeId | None, args: Sequence[Value]) -> Value:
     count = args[1] if len(args) > 1 else None
     if isinstance(count, Const) and isinstance(count.value, int) and 0 < count.value <= SMALL_LIST:
         items = tuple(state.tensor(place, node) for _ in range(count.value))

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.frames import Frame
-from graphlint.static.execute.graph import Freed, Leaf, Node, between, reachable, surely_reachable
+from graphlint.static.execute.graph import (
+    Freed,
+    Leaf,
+    Node,
+    between,
+    plainly_reachable,
+    reachable,
+    surely_reachable,
+)
 from graphlint.static.execute.numbers import comes_from_caller, depends_on_position
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import Pending, State
@@ -139,7 +147,7 @@ def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
     number = state.frames.name("foreign", value.name)
     if number not in state.graph:
         state.graph[number] = Node(
-            FOREIGN_OP, (), frozenset(), MAYBE, (), (), False, place, None, unknown=True
+            FOREIGN_OP, (), frozenset(), MAYBE, (), (), False, place, None, True, True
         )
     return number
 
@@ -201,7 +209,7 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     freed = _report_freed(ex, state, request, visited, sure, carried)
     if not freed:
         _report_modified(ex, state, request, [n for n in visited if n in sure])
-    chain = _link_reuses(state, request, visited, sure, carried)
+    chain = _link_reuses(state, request, visited, carried)
     saving = [node for node in visited if state.graph[node].saves is not NO]
     if request.retains:
         _keep(state, request, visited, saving, chain)
@@ -285,18 +293,18 @@ def _link_reuses(
     state: State,
     request: Request,
     visited: Iterable[NodeId],
-    sure: set[NodeId],
     carried: Carried,
 ) -> int | None:
     """Tell the passes that kept visited nodes; return the chain that this pass goes on with."""
     reused: dict[int, tuple[bool, bool]] = {}
+    plain = plainly_reachable(state.graph, request.roots)
     for number in visited:
         node = state.graph[number]
         if node.saves is NO:
             continue
         for keeper in state.kept.get(number, ()):
             travels, certain = reused.get(keeper, (False, False))
-            certain = certain or (node.saves is YES and number in sure)
+            certain = certain or (number in plain and (node.saves is YES or node.opaque))
             reused[keeper] = (travels or node in carried, certain)
     chains = []
     for keeper, (travels, certain) in reused.items():
@@ -419,5 +427,3 @@ def _gradient(
         saved_inputs=tuple(dict.fromkeys(inputs)),
     )
     return state.tensor(request.call, node_id)
-
-

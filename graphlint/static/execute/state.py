@@ -77,7 +77,8 @@ class State:
         frozen: leaves that want no gradients now.
         conds: the branch conditions assumed; bounds: lower bounds of unknown lengths.
         attrs: attributes that the program set on unknown objects.
-        grad: whether operations are recorded.
+        memos: what memoized functions returned, by function and arguments.
+        grad: whether operations are recorded; grad_at_yield: whether they were at the last yield.
     """
 
     frames: Frames
@@ -98,7 +99,9 @@ class State:
     bounds: dict[Key, int] = field(default_factory=dict)
     attrs: dict[Key, Value] = field(default_factory=dict)
     issued: dict[int, None] = field(default_factory=dict)
+    memos: dict[Key, Value] = field(default_factory=dict)
     grad: bool = True
+    grad_at_yield: bool = True
     passes: int = 0
 
     def fork(self) -> State:
@@ -115,6 +118,7 @@ class State:
             conds=self.conds.copy(),
             bounds=self.bounds.copy(),
             attrs=self.attrs.copy(),
+            memos=self.memos.copy(),
             issued=self.issued.copy(),
         )
 
@@ -219,11 +223,14 @@ class State:
         saved_inputs: tuple[NodeId, ...] = (),
         saves_output: bool = False,
         unknown: bool = False,
+        opaque: bool = False,
     ) -> NodeId:
         """Add a node to the graph."""
         number = self._unused(place, "node", self.graph)
-        versions = tuple([(leaf, self.versions.get(leaf, 0)) for leaf in sorted_leaves(saved_leaves)])
-        self.graph[number] = Node(
+        versions = tuple(
+            [(leaf, self.versions.get(leaf, 0)) for leaf in sorted_leaves(saved_leaves)]
+        )
+        made = Node(
             op,
             inputs,
             leaves,
@@ -234,7 +241,9 @@ class State:
             place,
             self.frame,
             unknown,
+            opaque,
         )
+        self.graph[number] = self.frames.share((number, made.content), made)
         return number
 
     def handles(self, value: Value | None, depth: int = MAX_DEPTH) -> Iterator[NodeId | Leaf]:
@@ -258,7 +267,7 @@ class State:
         elif isinstance(found, Distribution):
             if found.node is not None:
                 yield found.node
-        elif depth and isinstance(found, (List, Dict, Instance)) and not isinstance(found, Layer):
+        elif depth and isinstance(found, (List, Dict, Instance)):
             for item in _parts(found):
                 yield from self.handles(item, depth - 1)
 

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
 
 
+PLAIN = (ir.ExprStmt, ir.Assign, ir.AugAssign, ir.Import, ir.FunctionDef, ir.Scope, ir.Delete)
+
+
 def run_block(ex: Executor, block: Sequence[ir.Stmt], state: State) -> list[Outcome]:
-    """Run statements one after the other; states that end alike meet again after each."""
+    """Run statements one after the other; states that end alike meet where paths part or join.
+
+    After a plain statement that did not branch, states that differed before it still do.
+    """
     running = [state]
     done: list[Outcome] = []
     for statement in block:
@@ -25,7 +31,9 @@ def run_block(ex: Executor, block: Sequence[ir.Stmt], state: State) -> list[Outc
         for before in running:
             for after, flow in ex.exec(statement, before):
                 (following if flow is NEXT else done).append((after, flow))
-        running = [after for after, _ in merge(ex, following)]
+        if len(following) > len(running) or not isinstance(statement, PLAIN):
+            following = merge(ex, following)
+        running = [after for after, _ in following]
         if not running:
             break
     return [*((after, NEXT) for after in running), *done]

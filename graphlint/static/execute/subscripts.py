@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
-from graphlint.static.execute.attributes import find_method
+from graphlint.static.execute.classes import find_method
 from graphlint.static.execute.items import Items, every
 from graphlint.static.execute.numbers import linear, name_of
 from graphlint.static.execute.ops import (
@@ -73,9 +73,7 @@ def get_item(ex: Executor, state: State, node: ir.Node, owner: Value, index: Val
     return [(state, state.sym(node))]
 
 
-def _of_tensor(
-    ex: Executor, state: State, node: ir.Node, owner: Value, index: Value
-) -> Value:
+def _of_tensor(ex: Executor, state: State, node: ir.Node, owner: Value, index: Value) -> Value:
     kinds = [_index_kind(state, part) for part in _parts(index)]
     if "tensor" in kinds:
         return apply_op(ex, state, node, "index", (owner, index))

@@ -101,9 +101,7 @@ def _run_callbacks(
     return state
 
 
-def _result(
-    state: State, node: ir.Node, func: Value, name: str, given: Iterable[Value]
-) -> Value:
+def _result(state: State, node: ir.Node, func: Value, name: str, given: Iterable[Value]) -> Value:
     handles = list(dict.fromkeys(h for value in given for h in state.handles(value)))
     nodes = tuple(h for h in handles if isinstance(h, int))
     leaves: frozenset[Leaf] = frozenset(h for h in handles if not isinstance(h, int))
@@ -112,7 +110,7 @@ def _result(
     if not state.grad or not (nodes or leaves) or name in SINKS:
         return state.sym(node)
     made = state.record(
-        node, name or "call", nodes, leaves, MAYBE, saved_inputs=nodes, unknown=True
+        node, name or "call", nodes, leaves, MAYBE, saved_inputs=nodes, unknown=True, opaque=True
     )
     return state.sym(node, node=made)
 

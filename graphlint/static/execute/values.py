@@ -70,9 +70,10 @@ class Func:
         defaults: the values of its parameters' defaults.
         bound: the object whose method it is.
         owner: the class that it was defined in.
-        kind: `function`, `property`, `static` or `class` method.
+        kind: `function`, `property`, `cached` (property), `static` or `class` (method).
         grad: what a decorator sets grad mode to (`no_grad`), None where it leaves it alone.
-        unknown: a decorator of unknown code wraps it.
+        wrapper: what the standard library makes of it: `memo` (`lru_cache`) or `manager`
+            (`contextmanager`).
     """
 
     function: ir.Function
@@ -82,7 +83,7 @@ class Func:
     owner: Address | None = None
     kind: str = "function"
     grad: bool | None = None
-    unknown: bool = False
+    wrapper: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Zip:
 class Context:
     """A context manager that is known: `no_grad`, `enable_grad`, `set_grad_enabled`, `nothing`.
 
-    `argument` is what entering it yields, or the mode that it sets.
+    `argument` is what entering it yields; of `set_grad_enabled` the mode before it was called.
     """
 
     kind: str

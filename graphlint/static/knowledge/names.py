@@ -52,3 +52,8 @@ DETACHING: Final = frozenset(
     "item tolist numpy detach cpu_numpy __float__ __int__ nelement numel size dim argmax".split()
 )
 """Methods whose result has no graph, whatever they are called on."""
+
+AMBIGUOUS: Final = frozenset(
+    "put take index split add append update get copy count all any sort resize apply render".split()
+)
+"""Names of tensor methods that other objects have too: no hint that the receiver is a tensor."""

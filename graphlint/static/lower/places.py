@@ -40,4 +40,3 @@ class Places:
         if self._ascii or row > len(self._lines):
             return offset + 1
         return len(self._lines[row - 1].encode()[:offset].decode(errors="replace")) + 1
-
