@@ -283,6 +283,25 @@ def _deepcopy(
     return [(state, copy_value(state, node, args[0], {}) if args else state.sym(node))]
 
 
+def _heap_push(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
+    found = state.get(args[0], List) if len(args) > 1 else None
+    if found is not None and isinstance(args[0], Ref):
+        state.put(args[0], replace(found, items=(*found.items, args[1])))
+    return [(state, NONE)]
+
+
+def _heap_pop(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
+    found = state.get(args[0], List) if args else None
+    if found is not None and found.items and isinstance(args[0], Ref):
+        state.put(args[0], replace(found, items=found.items[1:]))
+        return [(state, found.items[0])]
+    return [(state, state.sym(node))]
+
+
 def copy_value(state: State, node: ir.Node, value: Value, done: dict[int, Ref]) -> Value:
     """Copy a value with everything in it: copied tensors are leaves of their own."""
     if isinstance(value, Tuple):
@@ -357,6 +376,8 @@ HANDLERS: Mapping[str, Handler] = {
     "print": _print,
     "functools.partial": _partial,
     "functools.reduce": _reduce,
+    "heapq.heappush": _heap_push,
+    "heapq.heappop": _heap_pop,
     "copy.deepcopy": _deepcopy,
     "copy.copy": _deepcopy,
     "tqdm.tqdm": lambda ex, state, node, args, _: [(state, args[0] if args else NONE)],

@@ -49,6 +49,7 @@ def call_list(
     elif name == "copy":
         return [(state, state.new(node, List(items, found.length, found.kind)))]
     elif name not in ("sort", "remove", "discard"):
+        hand_over(state, args, name)
         return [(state, state.sym(node, "number"))]
     return [(state, NONE)]
 

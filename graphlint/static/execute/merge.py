@@ -207,7 +207,8 @@ def settle_and_key(
     graph = frozenset([state.graph[number] for number in live])
     fate = _fates(state, live)
     pending = frozenset([(number, p.key) for number, p in state.pending.items()])
-    scene = (frozenset(objects.items()), attrs, tuple(loose), state.grad, state.env, state.frozen)
+    wants = (state.grad, state.frozen, state.unsure)
+    scene = (frozenset(objects.items()), attrs, tuple(loose), wants, state.env)
     return (*scene, graph, fate, pending), set(objects)
 
 

@@ -48,6 +48,9 @@ MOVES = frozenset("to cuda cpu double half float bfloat16 type contiguous clone 
 VIEWS = frozenset(
     "view reshape permute transpose squeeze unsqueeze repeat expand flatten t chunk flip".split()
 )
+TEXT_METHODS = frozenset(
+    "startswith endswith lower upper strip lstrip rstrip removeprefix removesuffix title".split()
+)
 ENGINES = ("accelerator", "fabric", "engine", "strategy", "scaler", "trainer")
 """Names of objects whose `backward(loss)` runs a pass over their argument."""
 
@@ -69,8 +72,21 @@ def call_method(
     if isinstance(owner, Ref):
         return _of_object(ex, state, node, owner, name, args, keywords)
     if isinstance(owner, Const):
-        return [(state, state.sym(node, "text"))]
+        return [(state, _of_text(state, node, owner, name, args))]
     return unknown.call_unknown(ex, state, node, method, args, keywords)
+
+
+def _of_text(
+    state: State, node: ir.Node, owner: Const, name: str, args: Sequence[Value]
+) -> Value:
+    """Call a string's method: computed where all is known, and the result is a plain value."""
+    given = [arg.value for arg in args if isinstance(arg, Const)]
+    if isinstance(owner.value, str) and name in TEXT_METHODS and len(given) == len(args):
+        try:
+            return Const(getattr(owner.value, name)(*given))
+        except (TypeError, ValueError):
+            pass
+    return state.sym(node, "text")
 
 
 def _of_object(

@@ -12,6 +12,7 @@ from graphlint.static.execute.classes import members, resolution_order
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import (
     leaf_tensors,
+    named_parameters,
     parameters,
     set_requires_grad,
     set_training,
@@ -129,16 +130,17 @@ def _children(state: State, owner: Ref) -> tuple[Value, ...]:
 
 
 def _parameters(state: State, node: ir.Node, owner: Ref, name: str) -> Value:
-    leaves = parameters(state, owner)
-    if not leaves and state.get(owner, Instance):
-        found = state.get(owner, Instance)
-        leaves = [("unknown", owner.address)] if found and found.opaque else []
-    made = leaf_tensors(state, node, leaves)
+    named = dict.fromkeys(named_parameters(state, owner))
+    found = state.get(owner, Instance)
+    if not named and found is not None and found.opaque:
+        named = {("", ("unknown", owner.address)): None}
+    made = leaf_tensors(state, node, [leaf for _, leaf in named])
     if name != "named_parameters":
         return made
     listed = state.get(made, List)
     assert listed is not None
-    pairs = tuple(Tuple((state.sym(node, "text"), tensor)) for tensor in listed.items)
+    names = [Const(path) if path else state.sym(node, "text") for path, _ in named]
+    pairs = tuple(Tuple(pair) for pair in zip(names, listed.items, strict=True))
     return state.new(node, List(pairs, listed.length))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from graphlint.static.execute.values import (
     Instance,
     Layer,
     List,
+    Object,
     Optimizer,
     Ref,
     Sym,
@@ -81,41 +82,46 @@ def make_layer(
     return state.new(node, Layer(name, children, keys))
 
 
-def parameters(state: State, value: Value | None, seen: set[int] | None = None) -> list[Leaf]:
+def parameters(state: State, value: Value | None) -> list[Leaf]:
     """Return the leaves that a module, a parameter or a container of them owns."""
-    seen = set() if seen is None else seen
+    return list(dict.fromkeys(leaf for _, leaf in named_parameters(state, value)))
+
+
+def named_parameters(
+    state: State, value: Value | None, prefix: str = "", seen: frozenset[int] = frozenset()
+) -> Iterator[tuple[str, Leaf]]:
+    """Walk the leaves that something owns, by the names that `named_parameters()` gives them."""
     if isinstance(value, Sym):
-        return [("unknown", value.name)]
-    if isinstance(value, Tuple):
-        return _all_parameters(state, value.items, seen)
-    if not isinstance(value, Ref) or value.address in seen:
-        return []
-    seen.add(value.address)
-    found = state.object(value)
-    if isinstance(found, Tensor):
-        return [found.leaf] if found.leaf is not None and found.node is None else []
+        yield prefix, ("unknown", value.name)
+    elif isinstance(value, Tuple):
+        for index, item in enumerate(value.items):
+            yield from named_parameters(state, item, f"{prefix}{index}.", seen)
+    elif isinstance(value, Ref) and value.address not in seen:
+        seen = seen | {value.address}
+        found = state.object(value)
+        if isinstance(found, Tensor) and found.leaf is not None and found.node is None:
+            yield prefix.rstrip("."), found.leaf
+        elif isinstance(found, Layer) and has_weights(found):
+            yield f"{prefix}weight", weight_leaf(value)
+            yield f"{prefix}bias", bias_leaf(value)
+        for name, part in _owned(found):
+            yield from named_parameters(state, part, f"{prefix}{name}.", seen)
+
+
+def _owned(found: Object) -> Iterator[tuple[str, Value]]:
+    """Walk the parts of an object that can own parameters, by name."""
     if isinstance(found, Layer):
-        own = [weight_leaf(value), bias_leaf(value)] if has_weights(found) else []
-        return own + _all_parameters(state, (*found.children, *found.attrs.values()), seen)
-    if isinstance(found, Instance):
-        return _all_parameters(state, _modules_in(state, found), seen)
-    if isinstance(found, List):
-        return _all_parameters(state, found.items, seen)
-    if isinstance(found, Dict):
-        return _all_parameters(state, found.items.values(), seen)
-    return []
-
-
-def _modules_in(state: State, found: Instance) -> Iterable[Value]:
-    """Walk the attributes that can own parameters; an unknown one only where it looks like one."""
-    for value in found.attrs.values():
-        if not isinstance(value, Sym) or value.name[0] == "made":
-            yield value
-
-
-def _all_parameters(state: State, values: Iterable[Value], seen: set[int]) -> list[Leaf]:
-    found = [leaf for value in values for leaf in parameters(state, value, seen)]
-    return list(dict.fromkeys(found))
+        names = found.keys or tuple(map(str, range(len(found.children))))
+        yield from zip(names, found.children, strict=False)
+        yield from found.attrs.items()
+    elif isinstance(found, Instance):
+        for name, value in found.attrs.items():
+            if not isinstance(value, Sym) or value.name[0] == "made":
+                yield name, value
+    elif isinstance(found, List):
+        yield from ((str(index), item) for index, item in enumerate(found.items))
+    elif isinstance(found, Dict):
+        yield from ((str(name), item) for name, item in found.items.items())
 
 
 def leaf_tensors(state: State, node: ir.Node, leaves: Iterable[Leaf]) -> Ref:
@@ -139,6 +145,9 @@ def set_requires_grad(state: State, owner: Value, flag: Value) -> None:
     else:
         leaves = parameters(state, owner)
     changed = frozenset(leaves)
+    state.unsure = state.unsure - changed
+    if not isinstance(flag, Const):
+        state.unsure = state.unsure | changed
     state.frozen = state.frozen - changed if on else state.frozen | changed
 
 

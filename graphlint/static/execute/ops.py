@@ -146,7 +146,7 @@ def record_op(
         outputs.union(*(i.leaves | i.frozen for i in sure)),
         tuple(dict.fromkeys(n for i in saved for n in i.nodes)),
         row.output is YES,
-        unknown=not leaves and all(state.graph[n].unknown for n in nodes),
+        unknown=leaves <= state.unsure and all(state.graph[n].unknown for n in nodes),
     )
 
 

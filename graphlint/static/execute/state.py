@@ -74,7 +74,7 @@ class State:
         graph: all nodes made so far; freed: which pass freed them; kept: which pending passes
             kept them.
         versions: how often each leaf was changed in place; changed: where last.
-        frozen: leaves that want no gradients now.
+        frozen: leaves that want no gradients now; unsure: leaves of which that is not known.
         conds: the branch conditions assumed; bounds: lower bounds of unknown lengths.
         attrs: attributes that the program set on unknown objects.
         memos: what memoized functions returned, by function and arguments.
@@ -95,6 +95,7 @@ class State:
     versions: dict[Leaf, int] = field(default_factory=dict)
     changed: dict[Leaf, Site] = field(default_factory=dict)
     frozen: frozenset[Leaf] = frozenset()
+    unsure: frozenset[Leaf] = frozenset()
     conds: dict[Key, bool] = field(default_factory=dict)
     bounds: dict[Key, int] = field(default_factory=dict)
     attrs: dict[Key, Value] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from graphlint.static.execute.values import (
     Method,
     Ref,
     Sym,
+    Tuple,
     Value,
 )
 from graphlint.static.knowledge.facts import MAYBE
@@ -43,7 +44,7 @@ def call_unknown(
     name = called_name(func)
     if name not in SINKS and name not in ex.sinks:
         hand_over(state, [*given, *_receiver(func)], name)
-    state = _run_callbacks(ex, state, node, func, given)
+    state = _run_callbacks(ex, state, node, func, args, keywords)
     return [(state, _result(state, node, func, name, [*given, *_receiver(func)]))]
 
 
@@ -83,22 +84,45 @@ def is_risky(name: str) -> bool:
 
 
 def _run_callbacks(
-    ex: Executor, state: State, node: ir.Node, func: Value, given: Iterable[Value]
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    func: Value,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
 ) -> State:
     """Run functions of the program that are handed over, once each."""
     if len(state.stack) >= MOST_NESTED or isinstance(func, Func):
         return state
-    for value in given:
-        if isinstance(value, Func) and value.function not in ex.running_callbacks:
-            ex.running_callbacks.add(value.function)
-            results = ex.invoke(state, node, value, (), {})
-            ex.running_callbacks.discard(value.function)
+    for value, given in _callbacks(args, keywords):
+        function = value.function
+        if function not in ex.running_callbacks:
+            ex.running_callbacks.add(function)
+            results = ex.invoke(state, node, value, given, {})
+            ex.running_callbacks.discard(function)
             merged = merge(ex, [(s, Flow("return", v)) for s, v in results])
             for dropped, _ in merged[1:]:
                 ex.finish(dropped)
             if merged:
                 state = merged[0][0]
     return state
+
+
+def _callbacks(
+    args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Iterator[tuple[Func, Sequence[Value]]]:
+    """Walk the functions among arguments, with what they are probably called with.
+
+    `pool.submit(function, *args)` and `Thread(target=function, args=args)` are the usual forms; the
+    arguments of others are unknown.
+    """
+    handed = keywords.get("args")
+    for index, value in enumerate(args):
+        if isinstance(value, Func):
+            yield value, args[1:] if index == 0 else ()
+    for value in keywords.values():
+        if isinstance(value, Func):
+            yield value, handed.items if isinstance(handed, Tuple) else ()
 
 
 def _result(state: State, node: ir.Node, func: Value, name: str, given: Iterable[Value]) -> Value:

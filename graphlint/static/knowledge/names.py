@@ -26,6 +26,7 @@ RISKY: Final = (
     "jacobian",
     "train",
     "fit",
+    "send",
 )
 """Parts of names of calls that may run a pass over the graphs that they are handed."""
 
