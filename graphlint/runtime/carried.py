@@ -5,10 +5,11 @@ Both look alike at the second pass: it visits nodes that the first one visited t
 when these were built: in an earlier iteration of the loop that the second pass is in, or before the
 loop. Nothing tells the recorder where a loop begins. But the nodes of a thread are numbered as they
 are built, and the iterations of a loop build about the same number of nodes each. So, of a call
-that ran before, the iteration of its last pass began about as many nodes before that pass as were
-built since. What the two share and was built in that stretch was carried; what is older was there
-before. And a carried graph has something new on top: a pass that is merely late, and visits an
-earlier iteration's graph as it was, is none.
+that ran before, by the same chain of callers, the iteration of its last pass began about as many
+nodes before that pass as were built since. What the two share and was built in that stretch may
+have been carried; what is older was there before. And a carried graph has an iteration of its own
+kind on top: one of its operations is among those that were built since. A pass that is merely late,
+and visits an earlier iteration's graph as it was, has nothing new at all.
 
 From a call's third pass on the smallest number of nodes between two of its passes is a measure that
 holds well. At its second pass there is only one number, and an iteration that builds more than the
@@ -94,16 +95,15 @@ def is_carried(
     iteration = rhythm.iteration_before(earlier.thread, start)
     if not iteration:
         return Carried.NO
-    inner = [
-        (node, mark) for node, mark in zip(nodes, marks, strict=True) if not kind_of(node).leaf
-    ]
-    carried = any(
-        mark
-        and mark.visit is earlier
-        and kind_of(node).can_save
-        and node._sequence_nr() in iteration
-        for node, mark in inner
-    )
-    if not carried or all(node._sequence_nr() < rhythm.start for node, _ in inner):
+    old, new = set(), set()
+    for node, mark in zip(nodes, marks, strict=True):
+        if not kind_of(node).can_save:
+            continue
+        number = node._sequence_nr()
+        if number >= rhythm.start:
+            new.add(type(node).__name__)
+        elif number in iteration and mark and mark.visit is earlier:
+            old.add(type(node).__name__)
+    if not old & new:
         return Carried.NO
     return Carried.GUESSED if rhythm.passes == 1 else Carried.YES

@@ -30,6 +30,7 @@ _LIBRARIES = tuple(
 )
 # Files of torch whose frames stand between its own functions, not between these and the user.
 _TRANSPARENT = ("autograd/__init__.py", "_vmap_internals.py", "overrides.py")
+_CONTEXT = 8
 _GENERATED = ("<frozen ", "<eval_with_key>", "<__array_function__")
 
 
@@ -57,6 +58,7 @@ class Caller:
         row: the row that the frame was at.
         form: which function of torch was called.
         frame_id: the identity of the frame, good while the frame is on the stack.
+        context: tells this chain of callers from others: a loop repeats the same.
     """
 
     code: CodeType
@@ -64,6 +66,7 @@ class Caller:
     row: int
     form: Form
     frame_id: int
+    context: int
 
     @property
     def span(self) -> RawSpan:
@@ -107,7 +110,17 @@ def find_caller(frame: FrameType | None) -> Caller | None:
 
 
 def _caller(frame: FrameType, form: Form) -> Caller:
-    return Caller(frame.f_code, frame.f_lasti, frame.f_lineno, form, id(frame))
+    context = _context(frame)
+    return Caller(frame.f_code, frame.f_lasti, frame.f_lineno, form, id(frame), context)
+
+
+def _context(frame: FrameType | None) -> int:
+    """Return a number for the places that the innermost frames are at."""
+    places: list[tuple[int, int]] = []
+    while frame is not None and len(places) < _CONTEXT:
+        places.append((id(frame.f_code), frame.f_lasti))
+        frame = frame.f_back
+    return hash(tuple(places))
 
 
 @lru_cache(maxsize=4096)

@@ -28,7 +28,7 @@ from typing import Any
 
 import torch
 
-from graphlint.runtime.carried import Carried, is_carried
+from graphlint.runtime.carried import Carried, Rhythm, is_carried
 from graphlint.runtime.clashes import ClashRecord, culprit, reason
 from graphlint.runtime.engine import BackwardCall, choke_point
 from graphlint.runtime.guard import Guard
@@ -54,12 +54,14 @@ class Note:
         walked: its graph, where there was a reason to walk it.
         recorded: the pass counts as one of the site's; otherwise only reuse is looked for.
         start: the number that the thread's next node would get.
+        rhythm: the passes of the call before this one, by the same chain of callers.
     """
 
     site: SiteRecord
     walked: Walk | None
     recorded: bool
     start: int
+    rhythm: Rhythm
 
 
 class Recorder:
@@ -155,7 +157,8 @@ class Recorder:
             site.passes += recorded
             wanted = early or (recorded and call.keeps) or self.ledger.open
             walked = self.ledger.walk(call.outputs) if wanted else None
-            return Note(site, walked, recorded, torch.autograd._get_sequence_nr())
+            start = torch.autograd._get_sequence_nr()
+            return Note(site, walked, recorded, start, site.rhythm(call.caller.context))
 
     def after(self, call: BackwardCall, note: Note | None, result: Any) -> None:
         """Take in a pass: whom it visited, what it keeps."""
@@ -166,7 +169,7 @@ class Recorder:
             if note.walked is not None:
                 self._take_in(call, note, note.walked, result)
             if note.recorded:
-                note.site.rhythm.add(threading.get_ident(), note.start, end)
+                note.rhythm.add(threading.get_ident(), note.start, end)
 
     def failed(self, call: BackwardCall, note: Note | None, error: BaseException) -> None:
         """Take in a pass that raised: which earlier pass is behind it, whom it visited."""
@@ -255,8 +258,9 @@ class Recorder:
     ) -> None:
         """Note that a pass visits what an earlier one kept, if any of it saves anything."""
         if any(mark.saves for mark in marks if mark and mark.visit is earlier):
-            carried = is_carried(earlier, nodes, marks, note.site.rhythm, note.start)
+            carried = is_carried(earlier, nodes, marks, note.rhythm, note.start)
             earlier.site.reuse(earlier, note.site, carried)
+            note.site.learn(carried, note.rhythm)
 
     def _measure(self, visit: Visit, note: Note, nodes: Sequence[Node]) -> GraphSize | None:
         """Measure what a pass keeps, where it is this pass's turn."""
@@ -265,7 +269,7 @@ class Recorder:
             return None
         size = measure_nodes(nodes, truncated=visit.truncated)
         site.measure(size)
-        before = site.rhythm
+        before = note.rhythm
         if before.passes and before.thread == visit.thread and not visit.truncated:
             old = sum(n._sequence_nr() < before.end for n in nodes if not kind_of(n).leaf)
             site.growth.add(old, size.exclusive_bytes)
@@ -274,7 +278,7 @@ class Recorder:
     def _clash(self, note: Note, walked: Walk, why: Broken) -> None:
         earlier, carried = culprit(why, walked), Carried.NO
         if earlier is not None:
-            carried = is_carried(earlier, walked.nodes, walked.marks, note.site.rhythm, note.start)
+            carried = is_carried(earlier, walked.nodes, walked.marks, note.rhythm, note.start)
         clash = ClashRecord(why, earlier.site if earlier else None, note.site, carried)
         if clash in self.clashes or len(self.clashes) < _CLASHES:
             self.clashes[clash] = self.clashes.get(clash, 0) + 1

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SHAPES = 64
 _RISES = 2
+_CONTEXTS = 64
 
 
 @dataclass(slots=True)
@@ -135,7 +136,7 @@ class SiteRecord:
         holders: what held the exclusive bytes of the largest of them.
         reused_by: how many of its kept graphs each call visited.
         growth: how its graphs grow.
-        rhythm: when its passes ran.
+        rhythms: when its passes ran, by the chain of callers.
         carries: whether its passes visited what came round a loop, as far as that was certain.
         shapes: the distinct runs of its passes that have come to their end.
     """
@@ -160,7 +161,7 @@ class SiteRecord:
     holders: tuple[Holder, ...] = ()
     reused_by: dict[SiteRecord, int] = field(default_factory=dict)
     growth: Growth = field(default_factory=Growth)
-    rhythm: Rhythm = field(default_factory=Rhythm)
+    rhythms: dict[int, Rhythm] = field(default_factory=dict)
     carries: bool | None = None
     shapes: dict[RunShape, None] = field(default_factory=dict)
 
@@ -195,13 +196,21 @@ class SiteRecord:
         if not any(site is by for site, _ in visit.reuses):
             self.reused_by[by] = self.reused_by.get(by, 0) + 1
         visit.reuses[(by, carried)] = None
-        by.learn(carried)
 
-    def learn(self, carried: Carried) -> None:
+    def rhythm(self, context: int) -> Rhythm:
+        """Return when the passes ran that a chain of callers led to."""
+        rhythm = self.rhythms.get(context)
+        if rhythm is None:
+            if len(self.rhythms) >= _CONTEXTS:
+                self.rhythms.clear()
+            rhythm = self.rhythms[context] = Rhythm()
+        return rhythm
+
+    def learn(self, carried: Carried, rhythm: Rhythm) -> None:
         """Take in whether one of this call's passes visited what came round a loop."""
         if carried is Carried.YES:
             self.carries = True
-        elif carried is Carried.NO and self.rhythm.passes > 1 and self.carries is None:
+        elif carried is Carried.NO and rhythm.passes > 1 and self.carries is None:
             self.carries = False
 
     def believes(self, carried: Carried) -> bool:
