@@ -12,7 +12,7 @@ SETUP := pyproject.toml tests/constraints.txt
 help:
 	@echo "make demo   lint and profile the bundled example"
 	@echo "make test   run every test, the lint half on every Python from 3.10 to 3.13 that is found"
-	@echo "make lint   ruff, mypy --strict and the import contracts"
+	@echo "make lint   ruff, mypy --strict, the import contracts, graphlint itself"
 	@echo "make clean  remove what the others have set up"
 
 demo: $(VENV)/.profile
@@ -31,6 +31,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/graphlint check .
 
 clean:
 	rm -rf .venv .venv-3.*
