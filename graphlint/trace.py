@@ -118,6 +118,7 @@ class Pass:
         reuses: who visited what this pass kept, in order.
         doubts: what weakens a claim that nobody did.
         built: where the differentiated graph was built, as far as is known.
+        open_ended: how often the call runs is up to code that is not known.
     """
 
     site: Site
@@ -129,6 +130,7 @@ class Pass:
     reuses: tuple[Reuse, ...] = ()
     doubts: frozenset[Doubt] = frozenset()
     built: Site | None = None
+    open_ended: bool = False
 
     @property
     def reused(self) -> bool:
@@ -268,6 +270,8 @@ class Retention:
     def needed_but_last(self) -> bool:
         """Whether every run has its last pass, and no other, keep its graph for nobody."""
         longest = max(len(run.passes) for run in self.runs)
+        if any(p.open_ended for p in self.passes):
+            return False
         return longest > 1 and all(run.last_unneeded for run in self.runs)
 
 
@@ -287,6 +291,8 @@ class Trace:
         calls: every call that can run a pass and passes a flag, executed or not.
         doubts: for a call, what weakens claims about all of its executions (a path that was not
             followed to its end, say).
+        overruled: calls whose `retain_graph` was off while `create_graph` was on, and freed the
+            graph: the one is no repetition of the other there.
         observed: the trace comes from a real run.
     """
 
@@ -294,6 +300,7 @@ class Trace:
     clashes: tuple[Clash, ...] = ()
     calls: tuple[Call, ...] = ()
     doubts: tuple[tuple[Site, Doubt], ...] = ()
+    overruled: frozenset[Site] = frozenset()
     observed: bool = False
 
     def retentions(self) -> Iterator[Retention]:

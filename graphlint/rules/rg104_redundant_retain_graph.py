@@ -35,18 +35,18 @@ from collections.abc import Iterator
 
 from graphlint.rules.edits import drop_implied_retain_graph
 from graphlint.rules.rule import Claim, Holds, Rule
-from graphlint.trace import Event, Trace
+from graphlint.trace import Event, Site, Trace
 
 
 def check(trace: Trace) -> Iterator[Claim]:
     """Yield every `retain_graph` that says what `create_graph` says already."""
-    seen = set()
+    seen: set[Site] = set()
     for call in trace.calls:
         if call.repeats_create_graph:
             seen.add(call.site)
             yield Claim(call.site, (Event(call.site, "passes both flags"),))
     for kept in trace.retentions():
-        if kept.implied and kept.site not in seen:
+        if kept.implied and kept.site not in seen | trace.overruled:
             witness = (Event(kept.site, "runs with `create_graph` on each time"),)
             yield Claim(kept.at, witness, kept.doubts)
 

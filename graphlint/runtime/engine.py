@@ -11,10 +11,9 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch._guards import TracingContext
@@ -25,8 +24,7 @@ from graphlint.runtime.places import Caller, find_caller
 _NAME = "_engine_run_backward"
 
 
-@dataclass(frozen=True, slots=True)
-class BackwardCall:
+class BackwardCall(NamedTuple):
     """One call of the engine.
 
     Attributes:
@@ -123,12 +121,12 @@ class ChokePoint:
         running = self._frames_running()
         # The frame that called the replacement: torch's own `backward` or `grad`.
         call = observers[0].guard.run(_read_call, sys._getframe(2), outputs, args, kwargs)
-        if call is None or call.caller.frame_id in running:
+        if call is None or call.caller.frame in running:
             # Nobody's pass, or one that torch runs within a pass of the same line (a reentrant
             # checkpoint's): it belongs to that line's pass.
             return original(outputs, *args, **kwargs)
         notes = [observer.guard.run(observer.before, call) for observer in observers]
-        running.append(call.caller.frame_id)
+        running.append(call.caller.frame)
         try:
             result = original(outputs, *args, **kwargs)
         except BaseException as error:
@@ -142,8 +140,8 @@ class ChokePoint:
             observer.guard.run(observer.after, call, note, result)
         return result
 
-    def _frames_running(self) -> list[int]:
-        frames: list[int] | None = getattr(self._running, "frames", None)
+    def _frames_running(self) -> list[FrameType]:
+        frames: list[FrameType] | None = getattr(self._running, "frames", None)
         if frames is None:
             frames = self._running.frames = []
         return frames
@@ -167,7 +165,7 @@ def _is_transformed() -> bool:
     return (
         torch._C._are_functorch_transforms_active()
         or torch.compiler.is_compiling()
-        or TracingContext.try_get() is not None
+        or ("torch._dynamo" in sys.modules and TracingContext.try_get() is not None)
     )
 
 
@@ -182,29 +180,17 @@ def _read_call(
     caller = find_caller(frame)
     if caller is None:
         return None
-    _, keeps, creates, inputs, _, accumulates = _arguments(args, kwargs)
-    return BackwardCall(
-        outputs=outputs,
-        keeps=bool(keeps),
-        creates=bool(creates),
-        inputs=inputs or None,
-        accumulates=bool(accumulates),
-        caller=caller,
-    )
+    keeps, creates, inputs, accumulates = _engine_arguments(*args, **kwargs)
+    return BackwardCall(outputs, keeps, creates, inputs or None, accumulates, caller)
 
 
-_PARAMETERS = (
-    ("grad_tensors", None),
-    ("keep_graph", False),
-    ("create_graph", False),
-    ("inputs", None),
-    ("allow_unreachable", False),
-    ("accumulate_grad", False),
-)
-
-
-def _arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-    return [
-        args[place] if place < len(args) else kwargs.get(name, default)
-        for place, (name, default) in enumerate(_PARAMETERS)
-    ]
+def _engine_arguments(
+    grad_tensors: Any = None,
+    keep_graph: bool = False,
+    create_graph: bool = False,
+    inputs: Sequence[Any] | None = None,
+    allow_unreachable: bool = False,
+    accumulate_grad: bool = False,
+) -> tuple[bool, bool, Sequence[Any] | None, bool]:
+    """Pick what matters of the engine's arguments, whether they come by place or by name."""
+    return keep_graph, create_graph, inputs, accumulate_grad

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import linecache
 import os
 import site
 import sys
 import sysconfig
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
+from typing import NamedTuple
 
 import torch
 
@@ -48,36 +49,38 @@ class RawSpan:
     end_column: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The frame that ran a pass, without the frame.
+class Caller(NamedTuple):
+    """Who ran a pass. It holds a frame: keep it for no longer than the pass runs.
 
     Attributes:
-        code: the code of the function.
-        instruction: the offset of the call's instruction.
-        row: the row that the frame was at.
+        frame: the frame that called torch.
         form: which function of torch was called.
-        frame_id: the identity of the frame, good while the frame is on the stack.
-        context: tells this chain of callers from others: a loop repeats the same.
     """
 
-    code: CodeType
-    instruction: int
-    row: int
+    frame: FrameType
     form: Form
-    frame_id: int
-    context: int
 
     @property
     def span(self) -> RawSpan:
         """The span of the call, as far as this version of Python knows it."""
+        row = self.frame.f_lineno
         # Python 3.10 has no `co_positions`: the row is all that is known there.
         if sys.version_info >= (3, 11):
-            position = next(islice(self.code.co_positions(), self.instruction // 2, None), None)
-            if position is not None and position[0] is not None:
-                row, end_row, column, end_column = position
-                return RawSpan(row, column, end_row or row, end_column)
-        return RawSpan(self.row, None, self.row, None)
+            positions = self.frame.f_code.co_positions()
+            place = next(islice(positions, self.frame.f_lasti // 2, None), None)
+            if place is not None and place[0] is not None:
+                return RawSpan(place[0], place[2], place[1] or place[0], place[3])
+        return RawSpan(row, None, row, None)
+
+    @property
+    def context(self) -> int:
+        """A number for the places that the innermost frames are at: a loop repeats the same."""
+        frame: FrameType | None = self.frame
+        places: list[tuple[int, int]] = []
+        while frame is not None and len(places) < _CONTEXT:
+            places.append((id(frame.f_code), frame.f_lasti))
+            frame = frame.f_back
+        return hash(tuple(places))
 
 
 def find_caller(frame: FrameType | None) -> Caller | None:
@@ -91,64 +94,56 @@ def find_caller(frame: FrameType | None) -> Caller | None:
         frame: the frame that called the engine.
     """
     form = None
-    fallback: tuple[FrameType, Form] | None = None
+    fallback: Caller | None = None
     while frame is not None:
-        filename = frame.f_code.co_filename
-        if filename == _RUNNER:
+        code = frame.f_code
+        where = classify(code.co_filename)
+        if where is Whose.TORCH:
+            form = _outer_form(code.co_filename, code.co_name, form)
+        elif where is Whose.USER:
+            return Caller(frame, form or Form.WRAPPER)
+        elif where is Whose.RUNNER:
             break  # what called `run_program` is no part of the program: a console script, say
-        where = classify(filename)
-        if where == "torch":
-            form = _form_of(frame, form)
         else:
-            if where == "user":
-                return _caller(frame, form or Form.WRAPPER)
-            if where == "library" and fallback is None:
-                fallback = frame, form or Form.WRAPPER
+            if where is Whose.LIBRARY and fallback is None:
+                fallback = Caller(frame, form or Form.WRAPPER)
             form = Form.WRAPPER
         frame = frame.f_back
-    return _caller(*fallback) if fallback else None
+    return fallback
 
 
-def _caller(frame: FrameType, form: Form) -> Caller:
-    context = _context(frame)
-    return Caller(frame.f_code, frame.f_lasti, frame.f_lineno, form, id(frame), context)
+class Whose(Enum):
+    """Whose code a file is."""
 
-
-def _context(frame: FrameType | None) -> int:
-    """Return a number for the places that the innermost frames are at."""
-    places: list[tuple[int, int]] = []
-    while frame is not None and len(places) < _CONTEXT:
-        places.append((id(frame.f_code), frame.f_lasti))
-        frame = frame.f_back
-    return hash(tuple(places))
+    USER = "user"
+    LIBRARY = "library"
+    TORCH = "torch"
+    RUNNER = "runner"
+    NOBODY = "nobody"
 
 
 @lru_cache(maxsize=4096)
-def classify(filename: str) -> str:
-    """Say whose code a file is: `user`, `library`, `torch` or `none` (nobody that a user knows)."""
+def classify(filename: str) -> Whose:
+    """Say whose code a file is; nobody's is what a user does not know of."""
     if filename.startswith(_TORCH):
-        return "torch"
+        return Whose.TORCH
+    if filename == _RUNNER:
+        return Whose.RUNNER
     if filename.startswith((*_OURS, *_GENERATED)):
-        return "none"
+        return Whose.NOBODY
     if filename.startswith(_LIBRARIES):
-        return "library"
-    return "none" if filename.startswith(_STDLIB) else "user"
+        return Whose.LIBRARY
+    return Whose.NOBODY if filename.startswith(_STDLIB) else Whose.USER
 
 
-def _form_of(frame: FrameType, form: Form | None) -> Form | None:
-    """Tell the form of the call from one more of torch's frames, from the engine outwards."""
-    name = frame.f_code.co_name
-    file = frame.f_code.co_filename.removeprefix(_TORCH).replace(os.sep, "/")
-    if file == "autograd/__init__.py" and name == "grad":
+@lru_cache(maxsize=4096)
+def _outer_form(filename: str, function: str, form: Form | None) -> Form | None:
+    """Tell the form of a call from one more of torch's functions, from the engine outwards."""
+    file = filename.removeprefix(_TORCH).replace(os.sep, "/")
+    if file == "autograd/__init__.py" and function == "grad":
         return Form.AUTOGRAD_GRAD
-    if file == "autograd/__init__.py" and name == "backward" and form is None:
+    if file == "autograd/__init__.py" and function == "backward" and form is None:
         return Form.AUTOGRAD_BACKWARD
-    if file == "_tensor.py" and name == "backward" and form is Form.AUTOGRAD_BACKWARD:
+    if file == "_tensor.py" and function == "backward" and form is Form.AUTOGRAD_BACKWARD:
         return Form.TENSOR_BACKWARD
     return form if file in _TRANSPARENT else Form.WRAPPER
-
-
-def column_of(filename: str, row: int, byte_column: int) -> int:
-    """Turn a column in bytes, from 0, into one in characters, from 1."""
-    line = linecache.getline(filename, row)
-    return len(line.encode()[:byte_column].decode(errors="replace")) + 1

@@ -51,15 +51,26 @@ class Note:
 
     Attributes:
         site: the call that runs it.
-        walked: its graph, where there was a reason to walk it.
         recorded: the pass counts as one of the site's; otherwise only reuse is looked for.
+        look: its graph, where there was a reason to walk it.
+    """
+
+    site: SiteRecord
+    recorded: bool
+    look: Look | None
+
+
+@dataclass(slots=True)
+class Look:
+    """What was seen of a pass's graph before the pass.
+
+    Attributes:
+        walked: the nodes, and the marks that were on them.
         start: the number that the thread's next node would get.
         rhythm: the passes of the call before this one, by the same chain of callers.
     """
 
-    site: SiteRecord
-    walked: Walk | None
-    recorded: bool
+    walked: Walk
     start: int
     rhythm: Rhythm
 
@@ -156,20 +167,24 @@ class Recorder:
             early = recorded and site.passes < MARKED_PASSES
             site.passes += recorded
             wanted = early or (recorded and call.keeps) or self.ledger.open
-            walked = self.ledger.walk(call.outputs) if wanted else None
-            start = torch.autograd._get_sequence_nr()
-            return Note(site, walked, recorded, start, site.rhythm(call.caller.context))
+            return Note(site, recorded, self._look(call, site) if wanted else None)
+
+    def _look(self, call: BackwardCall, site: SiteRecord) -> Look:
+        return Look(
+            self.ledger.walk(call.outputs),
+            torch.autograd._get_sequence_nr(),
+            site.rhythm(call.caller.context),
+        )
 
     def after(self, call: BackwardCall, note: Note | None, result: Any) -> None:
         """Take in a pass: whom it visited, what it keeps."""
-        if note is None:
+        if note is None or note.look is None:
             return
         with self._lock:
             end = torch.autograd._get_sequence_nr()
-            if note.walked is not None:
-                self._take_in(call, note, note.walked, result)
+            self._take_in(call, note, note.look, result)
             if note.recorded:
-                note.rhythm.add(threading.get_ident(), note.start, end)
+                note.look.rhythm.add(threading.get_ident(), note.look.start, end)
 
     def failed(self, call: BackwardCall, note: Note | None, error: BaseException) -> None:
         """Take in a pass that raised: which earlier pass is behind it, whom it visited."""
@@ -177,21 +192,21 @@ class Recorder:
             return
         with self._lock:
             why = reason(error)
-            if note.walked is None and why is None:
+            if note.look is None and why is None:
                 return
-            walked = note.walked or self.ledger.walk(call.outputs)
+            look = note.look or self._look(call, note.site)
             if why is not None and note.recorded:
-                self._clash(note, walked, why)
-            for earlier in _visits(walked.marks):
+                self._clash(note.site, look, why)
+            for earlier in _visits(look.walked.marks):
                 if earlier.keeps:
-                    self._reuse(earlier, note, walked.nodes, walked.marks)
-            self.ledger.touch(walked.nodes)
+                    self._reuse(earlier, note.site, look, look.walked.nodes, look.walked.marks)
+            self.ledger.touch(look.walked.nodes)
 
     # --- one pass ------------------------------------------------------------------------------
 
-    def _take_in(self, call: BackwardCall, note: Note, walked: Walk, result: Any) -> None:
+    def _take_in(self, call: BackwardCall, note: Note, look: Look, result: Any) -> None:
         """Take in a pass whose graph was walked: see Note [One pass, step by step]."""
-        site, keeps = note.site, call.keeps and note.recorded
+        site, keeps, walked = note.site, call.keeps and note.recorded, look.walked
         if keeps and not walked.nodes:
             site.miss()
             self.truncated = True
@@ -200,13 +215,13 @@ class Recorder:
         earlier = [visit for visit in _visits(marks) if visit.keeps]
         run = next((visit.run for visit in earlier if visit.site is site), None)
         for visit in earlier:
-            self._reuse(visit, note, nodes, marks)
+            self._reuse(visit, site, look, nodes, marks)
         if not note.recorded:
             settle = self.ledger.touch if call.keeps else partial(self.ledger.free, None)
             settle(nodes)
             return
         if call.creates:
-            nodes = [*nodes, *self._created(nodes, note.start, result)]
+            nodes = [*nodes, *self._created(nodes, look.start, result)]
         visit = Visit(
             site=site,
             keeps=keeps,
@@ -220,7 +235,7 @@ class Recorder:
             return
         self.truncated |= visit.truncated
         site.begin(visit, run or RunRecord())
-        self.ledger.keep(visit, nodes, self._measure(visit, note, nodes))
+        self.ledger.keep(visit, nodes, self._measure(visit, look, nodes))
 
     def _visited(
         self, call: BackwardCall, walked: Walk
@@ -252,34 +267,36 @@ class Recorder:
     def _reuse(
         self,
         earlier: Visit,
-        note: Note,
+        by: SiteRecord,
+        look: Look,
         nodes: Sequence[Node],
         marks: Sequence[Mark | None],
     ) -> None:
         """Note that a pass visits what an earlier one kept, if any of it saves anything."""
         if any(mark.saves for mark in marks if mark and mark.visit is earlier):
-            carried = is_carried(earlier, nodes, marks, note.rhythm, note.start)
-            earlier.site.reuse(earlier, note.site, carried)
-            note.site.learn(carried, note.rhythm)
+            carried = is_carried(earlier, nodes, marks, look.rhythm, look.start)
+            earlier.site.reuse(earlier, by, carried)
+            by.learn(carried, look.rhythm)
 
-    def _measure(self, visit: Visit, note: Note, nodes: Sequence[Node]) -> GraphSize | None:
+    def _measure(self, visit: Visit, look: Look, nodes: Sequence[Node]) -> GraphSize | None:
         """Measure what a pass keeps, where it is this pass's turn."""
         site = visit.site
         if (site.retained - 1) % self._every:
             return None
         size = measure_nodes(nodes, truncated=visit.truncated)
         site.measure(size)
-        before = note.rhythm
+        before = look.rhythm
         if before.passes and before.thread == visit.thread and not visit.truncated:
             old = sum(n._sequence_nr() < before.end for n in nodes if not kind_of(n).leaf)
             site.growth.add(old, size.exclusive_bytes)
         return size
 
-    def _clash(self, note: Note, walked: Walk, why: Broken) -> None:
-        earlier, carried = culprit(why, walked), Carried.NO
+    def _clash(self, site: SiteRecord, look: Look, why: Broken) -> None:
+        nodes, marks = look.walked.nodes, look.walked.marks
+        earlier, carried = culprit(why, look.walked), Carried.NO
         if earlier is not None:
-            carried = is_carried(earlier, walked.nodes, walked.marks, note.rhythm, note.start)
-        clash = ClashRecord(why, earlier.site if earlier else None, note.site, carried)
+            carried = is_carried(earlier, nodes, marks, look.rhythm, look.start)
+        clash = ClashRecord(why, earlier.site if earlier else None, site, carried)
         if clash in self.clashes or len(self.clashes) < _CLASHES:
             self.clashes[clash] = self.clashes.get(clash, 0) + 1
 
@@ -287,20 +304,20 @@ class Recorder:
 
     def _site(self, caller: Caller) -> SiteRecord:
         """Look up the record of a call, by its code and instruction where that was seen before."""
-        key = id(caller.code), caller.instruction
+        code = caller.frame.f_code
+        key = id(code), caller.frame.f_lasti
         known = self._callers.get(key)
-        if known is not None and known[0]() is caller.code and known[1].form is caller.form:
+        if known is not None and known[0]() is code and known[1].form is caller.form:
             return known[1]
         span = caller.span
-        place = caller.code.co_filename, span, caller.form
+        place = code.co_filename, span, caller.form
         site = self.sites.get(place)
         if site is None:
-            name = getattr(caller.code, "co_qualname", caller.code.co_name)
-            site = SiteRecord(caller.code.co_filename, span, name, caller.form)
-            self.sites[place] = site
+            name = getattr(code, "co_qualname", code.co_name)
+            site = self.sites[place] = SiteRecord(code.co_filename, span, name, caller.form)
         if len(self._callers) >= _CACHED_CALLERS:
             self._callers.clear()
-        self._callers[key] = weakref.ref(caller.code), site
+        self._callers[key] = weakref.ref(code), site
         return site
 
 

@@ -180,5 +180,8 @@ def _set_on_tensor(
 ) -> None:
     if name == "requires_grad":
         set_requires_grad(state, owner, value)
-    elif name == "grad" and is_tensor(state, value):
+    elif name == "grad" and found.leaf is not None:
+        leaf = frozenset((found.leaf,))
+        state.graded = state.graded - leaf if value == NONE else state.graded | leaf
+    if name == "grad" and is_tensor(state, value):
         state.attrs["attribute", owner.address, "grad"] = value

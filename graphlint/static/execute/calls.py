@@ -12,7 +12,6 @@ from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.items import every
 from graphlint.static.execute.merge import Flow, Outcome, merge
 from graphlint.static.execute.numbers import name_of
-from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.values import (
@@ -71,10 +70,10 @@ def _arguments(
         if isinstance(syntax, ir.Starred):
             args += every(ex, state, value, syntax).values
         else:
-            args.append(_written_here(state, node, syntax, value))
+            args.append(_handed_on(state, node, value))
     for keyword, value in zip(node.keywords, given[len(node.args) :], strict=True):
         if keyword.name is not None:
-            keywords[keyword.name] = _written_here(state, node, keyword.value, value)
+            keywords[keyword.name] = _handed_on(state, node, value)
             continue
         spread = state.get(value, Dict)
         names = {k: v for k, v in spread.items.items() if isinstance(k, str)} if spread else {}
@@ -84,10 +83,12 @@ def _arguments(
     return args, keywords
 
 
-def _written_here(state: State, node: ir.Call, syntax: ir.Expr, value: Value) -> Value:
-    """Note on a literal flag which call it was written in."""
-    if isinstance(syntax, ir.Const) and (syntax.value is None or isinstance(syntax.value, bool)):
-        return Const(syntax.value, site_of(node, state.frame))
+def _handed_on(state: State, node: ir.Call, value: Value) -> Value:
+    """Note on a value that may be a flag which call handed it on first."""
+    if isinstance(value, Const) and (value.value is None or isinstance(value.value, bool)):
+        return value if value.origin else replace(value, origin=(node, state.frame))
+    if isinstance(value, Sym) and value.node is None and value.origin is None:
+        return replace(value, origin=(node, state.frame))
     return value
 
 

@@ -138,6 +138,10 @@ class Executor:
         self.records.cut(TOO_MANY_PATHS)
         self.finish(state, incomplete=True)
 
+    def forks(self, states: Iterable[State]) -> int:
+        """Count the conditions that states assume: more of them mean that paths parted."""
+        return max((len(state.conds) for state in states), default=0)
+
     def too_deep(self) -> None:
         """Note that a call was not entered."""
         self.records.cut(TOO_DEEP)

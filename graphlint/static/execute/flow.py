@@ -78,16 +78,18 @@ def _sort_out(ex: Executor, ended: list[Outcome]) -> tuple[list[State], list[Out
 
 
 def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
-    """Run `while`: two iterations, up to four where the condition is known each time."""
+    """Run `while`: two iterations, and up to five while all conditions in it are known."""
     outcomes: list[Outcome] = []
     running = [state]
+    settled = True
     for index in range(ex.budget.iterations + 1):
         ended: list[Outcome] = []
+        forks = ex.forks(running)
         for before in running:
             frame = before.frame
             ex.enter(before, node, "loop", index=index)
             for after, test in ex.eval(node.test, before):
-                for decided, way in _while_goes_on(ex, node, after, test, index):
+                for decided, way in _while_goes_on(ex, node, after, test, index, settled):
                     if way:
                         ended += run_block(ex, node.body, decided)
                     else:
@@ -95,6 +97,7 @@ def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
                         outcomes += run_block(ex, node.orelse, decided)
             for after, _ in ended:
                 after.frame = frame
+        settled = settled and ex.forks(after for after, _ in ended) == forks
         running, left = _sort_out(ex, ended)
         outcomes += left
         if not running:
@@ -103,18 +106,20 @@ def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
 
 
 def _while_goes_on(
-    ex: Executor, node: ir.While, state: State, test: Value, index: int
+    ex: Executor, node: ir.While, state: State, test: Value, index: int, settled: bool
 ) -> list[tuple[State, bool]]:
     """Decide whether a loop runs once more; an endless one ends after its second iteration.
 
     A condition that can't be told holds for two iterations and then fails: what a loop that runs
-    once does is a part of what one that runs twice does.
+    once does is a part of what one that runs twice does. A counter that is known is followed.
     """
-    constant = isinstance(node.test, ir.Const)
-    ways = truth(state, test) if isinstance(test, (Const, Ref)) else []
-    if len(ways) == 1 and not constant and not is_tensor(state, test):
-        return [(state, ways[0][1] and index < ex.budget.iterations)]
-    if ways:
+    goes_on = index < 2 or (settled and index < ex.budget.iterations)
+    if isinstance(test, Const):
+        return [(state, bool(test.value) and goes_on)]
+    if isinstance(test, Ref):
+        ways = truth(state, test)
+        if len(ways) == 1 and not is_tensor(state, test):
+            return [(state, ways[0][1] and index < ex.budget.iterations)]
         return [(s, way and index < 2) for s, way in ways]
     return [(state, index < 2)]
 

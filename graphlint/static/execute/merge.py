@@ -207,7 +207,7 @@ def settle_and_key(
     graph = frozenset([state.graph[number] for number in live])
     fate = _fates(state, live)
     pending = frozenset([(number, p.key) for number, p in state.pending.items()])
-    wants = (state.grad, state.frozen, state.unsure)
+    wants = (state.grad, state.frozen, state.unsure, state.graded)
     scene = (frozenset(objects.items()), attrs, tuple(loose), wants, state.env)
     return (*scene, graph, fate, pending), set(objects)
 

@@ -76,9 +76,7 @@ def call_method(
     return unknown.call_unknown(ex, state, node, method, args, keywords)
 
 
-def _of_text(
-    state: State, node: ir.Node, owner: Const, name: str, args: Sequence[Value]
-) -> Value:
+def _of_text(state: State, node: ir.Node, owner: Const, name: str, args: Sequence[Value]) -> Value:
     """Call a string's method: computed where all is known, and the result is a plain value."""
     given = [arg.value for arg in args if isinstance(arg, Const)]
     if isinstance(owner.value, str) and name in TEXT_METHODS and len(given) == len(args):

@@ -11,6 +11,7 @@ from graphlint.static.execute import unknown
 from graphlint.static.execute.classes import members, resolution_order
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import (
+    clear_gradients,
     leaf_tensors,
     named_parameters,
     parameters,
@@ -79,6 +80,8 @@ def call_module(
     if name == "load_state_dict":
         for leaf in parameters(state, owner):
             state.touch(leaf, site_of(node, state.frame))
+    if name == "zero_grad":
+        clear_gradients(state, parameters(state, owner), args, keywords)
     if name in RETURN_NOTHING or name in SINKS:
         return [(state, NONE)]
     if name in REGISTER and len(args) > 1 and isinstance(args[0], Const):

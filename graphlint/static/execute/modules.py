@@ -258,14 +258,40 @@ def call_optimizer(
     keywords: Mapping[str, Value],
 ) -> Results:
     """Call an optimizer's method; a step changes its parameters in place."""
+    if name == "zero_grad":
+        clear_gradients(state, found.leaves, args, keywords)
     if name != "step":
         return [(state, NONE if name in ("zero_grad", "add_param_group") else state.sym(node))]
     closure = args[0] if args else keywords.get("closure")
     results: Results = [(state, NONE)]
-    if closure is not None and closure != NONE:
-        results = ex.invoke(state, node, closure, (), {})
-    for after, _ in results:
-        site = site_of(node, after.frame)
-        for leaf in found.leaves:
-            after.touch(leaf, site)
+    rounds = 2 if found.name == "LBFGS" else 1
+    for index in range(rounds if closure is not None and closure != NONE else 1):
+        if closure is not None and closure != NONE:
+            results = _run_closure(ex, node, closure, results, index)
+        for after, _ in results:
+            site = site_of(node, after.frame)
+            for leaf in found.leaves & after.graded:
+                after.touch(leaf, site)
     return results
+
+
+def _run_closure(
+    ex: Executor, node: ir.Node, closure: Value, before: Results, index: int
+) -> Results:
+    """Run a step's closure; LBFGS runs it several times, with the weights changed in between."""
+    results: Results = []
+    for state, _ in before:
+        frame = ex.enter(state, node, "loop", index=index)
+        for after, value in ex.invoke(state, node, closure, (), {}):
+            after.frame = frame
+            results.append((after, value))
+    return results
+
+
+def clear_gradients(
+    state: State, leaves: Iterable[Leaf], args: Sequence[Value], keywords: Mapping[str, Value]
+) -> None:
+    """Run `zero_grad`: gradients become None, unless the call asks for zeros."""
+    flag = args[0] if args else keywords.get("set_to_none", TRUE)
+    if flag == TRUE:
+        state.graded = state.graded.difference(leaves)

@@ -212,13 +212,18 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     chain = _link_reuses(state, request, visited, carried)
     saving = [node for node in visited if state.graph[node].saves is not NO]
     if request.retains:
-        _keep(state, request, visited, saving, chain)
+        _keep(state, request, visited, saving, chain, bool(ex.running_callbacks))
         for node in visited:
             state.freed.pop(node, None)
     else:
+        if request.creates:
+            ex.records.overrule(request.site)
         for node in saving:
             state.freed[node] = Freed(request.call, request.site, request.doubts)
             state.kept.pop(node, None)
+    if request.form is not Form.AUTOGRAD_GRAD:
+        reached = (state.graph[node].leaves for node in visited)
+        state.graded = state.graded.union(*reached)
     state.passes += 1
     return visited
 
@@ -326,8 +331,10 @@ def _link_reuses(
 
 def _origin(request: Request) -> Site | None:
     flag = request.flag
-    origin = flag.origin if isinstance(flag, Const) else None
-    return None if origin == request.site else origin
+    origin = flag.origin if isinstance(flag, (Const, Sym)) else None
+    if origin is None or origin[0] is request.call:
+        return None
+    return site_of(*origin)
 
 
 def _keep(
@@ -336,6 +343,7 @@ def _keep(
     visited: Sequence[NodeId],
     saving: Sequence[NodeId],
     chain: int | None,
+    open_ended: bool,
 ) -> None:
     number = state.frames.name(state.frame, request.call, "pass", state.passes)
     nodes = [state.graph[n] for n in visited]
@@ -353,6 +361,7 @@ def _keep(
         origin=_origin(request),
         built=built,
         doubts=_doubts(nodes, own),
+        open_ended=open_ended,
     )
     for node in saving:
         state.kept[node] = (*state.kept.get(node, ()), number)

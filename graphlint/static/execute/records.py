@@ -31,11 +31,13 @@ class Records:
         runs: the passes of one call over one graph, by everything that the rules look at.
         clashes: passes that torch refuses.
         doubts: what weakens claims about every execution of a call.
+        overruled: calls that freed their graph although `create_graph` was on.
     """
 
     runs: dict[Run, None] = field(default_factory=dict)
     clashes: dict[Clash, None] = field(default_factory=dict)
     doubts: dict[tuple[Site, Doubt], None] = field(default_factory=dict)
+    overruled: dict[Site, None] = field(default_factory=dict)
     _visited: dict[Site, None] = field(default_factory=dict)
 
     def begin(self) -> None:
@@ -65,13 +67,23 @@ class Records:
         chain.sort(key=lambda pending: pending.order)
         self.runs[Run(tuple([_passed(i, pending) for i, pending in enumerate(chain)]))] = None
 
+    def overrule(self, site: Site) -> None:
+        """Note that a call's `retain_graph` was off while `create_graph` was on."""
+        self.overruled[site] = None
+
     def clash(self, found: Clash) -> None:
         """Take over a pass that torch refuses."""
         self.clashes[found] = None
 
     def to_trace(self, calls: tuple[Call, ...]) -> Trace:
         """Return what was recorded, in the words that the rules read."""
-        return Trace(tuple(self.runs), tuple(self.clashes), calls, tuple(self.doubts))
+        return Trace(
+            tuple(self.runs),
+            tuple(self.clashes),
+            calls,
+            tuple(self.doubts),
+            frozenset(self.overruled),
+        )
 
 
 def _passed(ordinal: int, pending: Pending) -> Pass:
@@ -85,4 +97,5 @@ def _passed(ordinal: int, pending: Pending) -> Pass:
         pending.reuses,
         pending.doubts,
         pending.built,
+        pending.open_ended,
     )

@@ -52,6 +52,7 @@ class Pending:
     creates: bool
     origin: Site | None
     built: Site | None
+    open_ended: bool = False
     reuses: tuple[Reuse, ...] = ()
     doubts: frozenset[Doubt] = frozenset()
 
@@ -74,7 +75,8 @@ class State:
         graph: all nodes made so far; freed: which pass freed them; kept: which pending passes
             kept them.
         versions: how often each leaf was changed in place; changed: where last.
-        frozen: leaves that want no gradients now; unsure: leaves of which that is not known.
+        frozen: leaves that want no gradients now; unsure: leaves of which that is not known;
+            graded: leaves that have a gradient, so that an optimizer's step changes them.
         conds: the branch conditions assumed; bounds: lower bounds of unknown lengths.
         attrs: attributes that the program set on unknown objects.
         memos: what memoized functions returned, by function and arguments.
@@ -96,6 +98,7 @@ class State:
     changed: dict[Leaf, Site] = field(default_factory=dict)
     frozen: frozenset[Leaf] = frozenset()
     unsure: frozenset[Leaf] = frozenset()
+    graded: frozenset[Leaf] = frozenset()
     conds: dict[Key, bool] = field(default_factory=dict)
     bounds: dict[Key, int] = field(default_factory=dict)
     attrs: dict[Key, Value] = field(default_factory=dict)

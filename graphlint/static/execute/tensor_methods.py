@@ -43,7 +43,7 @@ def call_tensor(
         set_requires_grad(state, owner, flag)
         return [(state, owner)]
     if name in NUMBERS:
-        return [(state, state.sym(node, "number"))]
+        return [(state, Sym(("number", name, owner.address, found.node)))]
     if name in SIZES:
         return [(state, _size(owner, name, args))]
     if name in HOOKS:

@@ -91,21 +91,34 @@ def _run_callbacks(
     args: Sequence[Value],
     keywords: Mapping[str, Value],
 ) -> State:
-    """Run functions of the program that are handed over, once each."""
+    """Run functions of the program that are handed over: twice, as unknown code may.
+
+    One that is handed over with its arguments is run once, with these.
+    """
     if len(state.stack) >= MOST_NESTED or isinstance(func, Func):
         return state
     for value, given in _callbacks(args, keywords):
         function = value.function
         if function not in ex.running_callbacks:
             ex.running_callbacks.add(function)
-            results = ex.invoke(state, node, value, given, {})
+            for index in range(1 if given else 2):
+                state = _run_once(ex, state, node, value, given, index)
             ex.running_callbacks.discard(function)
-            merged = merge(ex, [(s, Flow("return", v)) for s, v in results])
-            for dropped, _ in merged[1:]:
-                ex.finish(dropped)
-            if merged:
-                state = merged[0][0]
     return state
+
+
+def _run_once(
+    ex: Executor, state: State, node: ir.Node, func: Func, given: Sequence[Value], index: int
+) -> State:
+    frame = ex.enter(state, node, "loop", index=index)
+    results = ex.invoke(state, node, func, given, {})
+    for after, _ in results:
+        after.frame = frame
+    state.frame = frame
+    merged = merge(ex, [(s, Flow("return", v)) for s, v in results])
+    for dropped, _ in merged[1:]:
+        ex.finish(dropped)
+    return merged[0][0] if merged else state
 
 
 def _callbacks(

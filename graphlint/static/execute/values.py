@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
-from graphlint.trace import Site
+from graphlint.static.execute.frames import Frame
 
 if TYPE_CHECKING:
     from graphlint.static.execute.graph import Leaf
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Key = tuple[Any, ...]
 Address = int
 NodeId = int
+Origin = tuple[ir.Node, Frame]
 
 
 # ------------------------------------------------------------------------------------- values
@@ -26,12 +27,12 @@ NodeId = int
 class Const:
     """A value that is known.
 
-    `origin` is the call in whose arguments a literal was written; `assumed` says that the value
-    follows from how a condition was assumed to turn out.
+    `origin` is the call that first handed the value on as an argument; `assumed` says that the
+    value follows from how a condition was assumed to turn out.
     """
 
     value: Any
-    origin: Site | None = field(default=None, compare=False)
+    origin: Origin | None = field(default=None, compare=False)
     assumed: bool = field(default=False, compare=False)
 
 
@@ -39,11 +40,13 @@ class Const:
 class Sym:
     """A value that is not known, by name: equal names are equal values.
 
-    `node` is the last node of the graph that it carries, where it is a tensor that has one.
+    `node` is the last node of the graph that it carries, where it is a tensor that has one;
+    `origin` is the call that first handed it on as an argument.
     """
 
     name: Key
     node: NodeId | None = None
+    origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
