@@ -216,7 +216,7 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
         for node in visited:
             state.freed.pop(node, None)
     else:
-        if request.creates:
+        if request.creates and saving:
             ex.records.overrule(request.site)
         for node in saving:
             state.freed[node] = Freed(request.call, request.site, request.doubts)
