@@ -51,6 +51,29 @@ class Sources:
         retain, create = (self._flag(record, found, name, positions) for name in positions)
         return Call(self.site(record), retain, create)
 
+    def asks(self, record: SiteRecord, creates: bool) -> bool:
+        """Say whether the user asked a call's passes to keep their graphs.
+
+        Keeping is not asked for where `create_graph` implies it, nor where a function that runs
+        passes of its own (a Hessian, say) keeps graphs as it sees fit. Where the source can't be
+        had, a graph that was kept was asked for.
+
+        Args:
+            record: the call.
+            creates: its passes make differentiable gradients.
+        """
+        found = self._find(record)
+        if found is None:
+            return not creates
+        if record.form is Form.WRAPPER:
+            return any(k.arg in (None, _RETAIN) for k in found.keywords) or any(
+                isinstance(arg, ast.Starred)
+                or (isinstance(arg, ast.Constant) and arg.value is True)
+                for arg in found.args
+            )
+        call = self.call(record)
+        return not creates or (call is not None and call.retain not in (None, "None", "False"))
+
     def _flag(
         self, record: SiteRecord, call: ast.Call, name: str, positions: dict[str, int]
     ) -> str | None:
@@ -101,6 +124,8 @@ class Sources:
         if column is None:
             return 1
         line = linecache.getline(filename, row)
+        if not line:
+            return column + 1
         return len(line.encode()[:column].decode(errors="replace")) + 1
 
     def _shown(self, filename: str) -> str:

@@ -8,7 +8,7 @@ from graphlint.runtime.calls import Sources
 from graphlint.runtime.marks import Visit
 from graphlint.runtime.recorder import Recorder
 from graphlint.runtime.sites import Outcome, RunShape, SiteRecord, open_shapes
-from graphlint.trace import Broken, Call, Clash, Pass, Reuse, Run, Trace
+from graphlint.trace import Broken, Clash, Pass, Reuse, Run, Trace
 
 
 def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: Sources) -> Trace:
@@ -24,30 +24,27 @@ def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: So
         sources: reads the calls' source.
     """
     sites = list(recorder.sites.values())
-    calls = {site: sources.call(site) for site in sites}
+    calls = [sources.call(site) for site in sites]
     shapes = [(site, shape) for site in sites for shape in site.shapes]
     shapes += open_shapes(visits, final)
     runs = dict.fromkeys(
-        _run(site, shape, calls[site], sources)
-        for site, shape in shapes
-        if shape.passes and not site.truncated
+        _run(site, shape, sources) for site, shape in shapes if shape.passes and not site.truncated
     )
     return Trace(
         runs=tuple(runs),
         clashes=tuple(_clashes(recorder, sources)),
-        calls=tuple(call for call in calls.values() if call and (call.retain or call.create)),
+        calls=tuple(call for call in calls if call and (call.retain or call.create)),
         observed=True,
     )
 
 
-def _run(site: SiteRecord, shape: RunShape, call: Call | None, sources: Sources) -> Run:
-    asks = call is not None and call.retain not in (None, "None", "False")
+def _run(site: SiteRecord, shape: RunShape, sources: Sources) -> Run:
     return Run(
         tuple(
             Pass(
                 site=sources.site(site),
                 form=site.form,
-                asked=asks or not outcome.creates,
+                asked=sources.asks(site, outcome.creates),
                 creates=outcome.creates,
                 ordinal=ordinal,
                 reuses=_reuses(outcome, sources),

@@ -150,6 +150,15 @@ def test_both_flags_are_one_too_many() -> None:
     assert Recorded(program).codes == [("RG104", "both")]
 
 
+def test_what_a_library_keeps_for_itself_is_no_finding() -> None:
+    def program() -> None:
+        torch.autograd.functional.hessian(lambda x: x.pow(3).sum(), leaf())  # hessian
+
+    recorded = Recorded(program)
+    assert recorded.profile.sites
+    assert recorded.codes == []
+
+
 def test_every_thins_out_bytes_but_not_verdicts() -> None:
     def program() -> None:
         for _ in range(10):
