@@ -201,6 +201,36 @@ class Clash:
         return self.earlier or self.later
 
 
+class Keeping(str, Enum):
+    """How a value's graph is kept from one iteration to the next."""
+
+    SUM = "sum"
+    CONTAINER = "container"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A statement that keeps the graph of every iteration, which nothing differentiates there.
+
+    Attributes:
+        site: the statement.
+        how: the value is added to what was there, or put into a container.
+        name: what keeps it, as it is written; empty where it has no name.
+        built: where the value was made.
+        freed: the pass that freed what the graph saved, before it was kept for nothing.
+        differentiated: a pass visited the graph for another purpose, in the same iteration.
+        doubts: what weakens the claim.
+    """
+
+    site: Site
+    how: Keeping = Keeping.SUM
+    name: str = ""
+    built: Site | None = None
+    freed: Site | None = None
+    differentiated: bool = False
+    doubts: frozenset[Doubt] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a call that can run a pass says, executed or not: its flags as written.
@@ -293,6 +323,7 @@ class Trace:
             followed to its end, say).
         overruled: calls whose `retain_graph` was off while `create_graph` was on, and freed the
             graph: the one is no repetition of the other there.
+        holds: statements that keep every iteration's graph for nothing.
         observed: the trace comes from a real run.
     """
 
@@ -301,6 +332,7 @@ class Trace:
     calls: tuple[Call, ...] = ()
     doubts: tuple[tuple[Site, Doubt], ...] = ()
     overruled: frozenset[Site] = frozenset()
+    holds: tuple[Hold, ...] = ()
     observed: bool = False
 
     def retentions(self) -> Iterator[Retention]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphlint.trace import Broken, Clash, Event
+from graphlint.trace import Broken, Clash, Event, Hold
 
 
 def clash_witness(clash: Clash) -> tuple[Event, ...]:
@@ -16,4 +16,14 @@ def clash_witness(clash: Clash) -> tuple[Event, ...]:
     if clash.step:
         events.append(Event(clash.step, "changes a tensor that the graph saved"))
     events.append(Event(clash.later, "visits the graph again, and raises"))
+    return tuple(events)
+
+
+def hold_witness(hold: Hold) -> tuple[Event, ...]:
+    """Return the chain of events behind a statement that keeps graphs for nothing."""
+    events = [Event(hold.built, "builds the graph")] if hold.built else []
+    if hold.freed:
+        events.append(Event(hold.freed, "frees what it saved, so that no pass can visit it again"))
+    why = "again in the next iteration, while the earlier one's graph is still there"
+    events.append(Event(hold.site, f"keeps it, and does so {why}"))
     return tuple(events)

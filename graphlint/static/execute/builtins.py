@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.attributes import get_attribute, set_attribute
 from graphlint.static.execute.branches import truth
+from graphlint.static.execute.holds import BOUNDED
 from graphlint.static.execute.items import Items, every, iterate, length
 from graphlint.static.execute.numbers import arithmetic, depends_on_position, name_of
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor
@@ -85,6 +86,19 @@ def _list(
 ) -> Results:
     items = _all_items(ex, state, node, args[0]) if args else Items(())
     return [(state, state.new(node, List(items.values, items.length)))]
+
+
+def _deque(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Results:
+    """Make a deque; its length is not followed, only that it has a bound."""
+    results = _list(ex, state, node, args, keywords)
+    bound = args[1] if len(args) > 1 else keywords.get("maxlen", NONE)
+    for after, made in results:
+        found = after.get(made, List)
+        if bound != NONE and found is not None and isinstance(made, Ref):
+            after.put(made, replace(found, kind=BOUNDED))
+    return results
 
 
 def _all_items(ex: Executor, state: State, node: ir.Node, value: Value) -> Items:
@@ -349,7 +363,7 @@ HANDLERS: Mapping[str, Handler] = {
     "set": _list,
     "frozenset": _list,
     "iter": _list,
-    "collections.deque": _list,
+    "collections.deque": _deque,
     "queue.Queue": _queue,
     "queue.SimpleQueue": _queue,
     "queue.LifoQueue": _queue,

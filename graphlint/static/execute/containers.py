@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.holds import note_stored
 from graphlint.static.execute.items import every
 from graphlint.static.execute.numbers import name_of
 from graphlint.static.execute.state import State
@@ -34,12 +35,15 @@ def call_list(
     if name in ADDING:
         added = (*args[:1], *items) if name == "appendleft" else (*items, *args[:1])
         state.put(owner, replace(found, items=added))
+        note_stored(ex, state, node, owner, args[:1])
     elif name in ("extend", "update") and args:
         more = every(ex, state, args[0], node)
         length = found.length or more.length
         state.put(owner, replace(found, items=(*items, *more.values), length=length))
+        note_stored(ex, state, node, owner, more.values)
     elif name == "insert" and len(args) > 1:
         state.put(owner, replace(found, items=(args[1], *items)))
+        note_stored(ex, state, node, owner, args[1:2])
     elif name == "clear":
         state.put(owner, replace(found, items=(), length=None))
     elif name == "reverse":

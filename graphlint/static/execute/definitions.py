@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute import calls
 from graphlint.static.execute.expressions import binary
+from graphlint.static.execute.holds import note_assigned, note_stored, note_sum
 from graphlint.static.execute.items import every
 from graphlint.static.execute.merge import NEXT, Outcome
 from graphlint.static.execute.ops import apply_inplace, is_tensor
@@ -49,6 +50,7 @@ def assign_stmt(ex: Executor, node: ir.Assign, state: State) -> list[Outcome]:
         states = [after]
         for target in node.targets:
             states = [done for s in states for done in assign(ex, s, target, value, node)]
+            note_assigned(ex, states, node, target, value)
         outcomes += [(done, NEXT) for done in states]
     return outcomes
 
@@ -59,6 +61,7 @@ def aug_assign(ex: Executor, node: ir.AugAssign, state: State) -> list[Outcome]:
     for after, (left, right) in ex.eval_each((node.target, node.value), state):
         if is_tensor(after, left) and isinstance(left, Ref) and node.op in INPLACE:
             for done, value in _tensor_in_place(ex, node, after, left, right):
+                note_sum(ex, done, node, right, value)
                 outcomes += [(s, NEXT) for s in assign(ex, done, node.target, value, node)]
             continue
         listed = after.get(left, List)
@@ -66,9 +69,11 @@ def aug_assign(ex: Executor, node: ir.AugAssign, state: State) -> list[Outcome]:
             more = every(ex, after, right, node)
             items = (*listed.items, *more.values)
             after.put(left, List(items, listed.length or more.length, listed.kind))
+            note_stored(ex, after, node, left, more.values)
             outcomes.append((after, NEXT))
             continue
         value = binary(ex, after, node, node.op, left, right)
+        note_sum(ex, after, node, right, value)
         outcomes += [(done, NEXT) for done in assign(ex, after, node.target, value, node)]
     return outcomes
 

@@ -14,6 +14,7 @@ from typing import Any
 from graphlint.static import ir
 from graphlint.static.execute.frames import Frame, Frames
 from graphlint.static.execute.graph import reachable
+from graphlint.static.execute.holds import settle_holds
 from graphlint.static.execute.merge import Outcome, settle
 from graphlint.static.execute.records import Records
 from graphlint.static.execute.state import State
@@ -165,9 +166,12 @@ class Executor:
         self, state: State, incomplete: bool = False, escaping: Iterable[Value] = ()
     ) -> None:
         """Settle everything that a path leaves pending at its end."""
-        self.escape(state, (*escaping, *state.attrs.values()))
+        escaping = (*escaping, *state.attrs.values())
+        self.escape(state, escaping)
         if incomplete:
             self.records.cut_short(state.pending.values())
+        else:
+            settle_holds(self, state, escaping)
         settle(self, state, ())
 
     def enter(

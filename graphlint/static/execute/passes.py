@@ -18,6 +18,7 @@ from graphlint.static.execute.graph import (
     reachable,
     surely_reachable,
 )
+from graphlint.static.execute.holds import note_visit
 from graphlint.static.execute.numbers import comes_from_caller, depends_on_position
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import Pending, State
@@ -224,6 +225,7 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     if request.form is not Form.AUTOGRAD_GRAD:
         reached = (state.graph[node].leaves for node in visited)
         state.graded = state.graded.union(*reached)
+    note_visit(ex, state, request.roots, visited)
     state.passes += 1
     return visited
 

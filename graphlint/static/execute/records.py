@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphlint.static import ir
 from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.state import Pending
-from graphlint.trace import Call, Clash, Confidence, Doubt, Pass, Run, Site, Trace
+from graphlint.trace import Call, Clash, Confidence, Doubt, Hold, Pass, Run, Site, Trace
 
 CUT_SHORT = Doubt(Confidence.POSSIBLE, "not every path from here was followed to its end")
 
@@ -32,17 +32,30 @@ class Records:
         clashes: passes that torch refuses.
         doubts: what weakens claims about every execution of a call.
         overruled: calls that freed their graph although `create_graph` was on.
+        holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
     """
 
     runs: dict[Run, None] = field(default_factory=dict)
     clashes: dict[Clash, None] = field(default_factory=dict)
     doubts: dict[tuple[Site, Doubt], None] = field(default_factory=dict)
     overruled: dict[Site, None] = field(default_factory=dict)
+    holds: dict[Hold, None] = field(default_factory=dict)
+    absolved: set[Site] = field(default_factory=set)
+    _ended: dict[Hold, None] = field(default_factory=dict)
+    _complete: bool = True
     _visited: dict[Site, None] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Start a new entry point."""
         self._visited.clear()
+        self._close_holds()
+
+    def _close_holds(self) -> None:
+        """Believe what paths kept to their ends, if all paths were followed to theirs."""
+        if self._complete:
+            self.holds.update(self._ended)
+        self._ended.clear()
+        self._complete = True
 
     def visit(self, site: Site) -> None:
         """Note that the current entry point got to a call that runs a pass."""
@@ -50,6 +63,7 @@ class Records:
 
     def cut(self, doubt: Doubt) -> None:
         """Lower the confidence of every call that the current entry point got to."""
+        self._complete = False
         for site in self._visited:
             self.doubts[site, doubt] = None
 
@@ -75,14 +89,28 @@ class Records:
         """Take over a pass that torch refuses."""
         self.clashes[found] = None
 
+    def hold(self, found: Hold) -> None:
+        """Take over a statement that keeps every iteration's graph for nothing."""
+        self.holds[found] = None
+
+    def hold_at_end(self, found: Hold) -> None:
+        """Take over a statement that kept graphs to a path's end, if no other path uses them."""
+        self._ended[found] = None
+
+    def absolve(self, site: Site) -> None:
+        """Note that what a statement keeps is differentiated."""
+        self.absolved.add(site)
+
     def to_trace(self, calls: tuple[Call, ...]) -> Trace:
         """Return what was recorded, in the words that the rules read."""
+        self._close_holds()
         return Trace(
             tuple(self.runs),
             tuple(self.clashes),
             calls,
             tuple(self.doubts),
             frozenset(self.overruled),
+            tuple([hold for hold in self.holds if hold.site not in self.absolved]),
         )
 
 

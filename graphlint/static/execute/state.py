@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphlint.static import ir
 from graphlint.static.execute.frames import Frame, Frames
@@ -29,6 +29,9 @@ from graphlint.static.execute.values import (
 )
 from graphlint.static.knowledge.facts import NO, Ternary
 from graphlint.trace import Doubt, Form, Reuse, Site
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.holds import Held
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 MAX_DEPTH = 3
@@ -80,6 +83,9 @@ class State:
         conds: the branch conditions assumed; bounds: lower bounds of unknown lengths.
         attrs: attributes that the program set on unknown objects.
         memos: what memoized functions returned, by function and arguments.
+        passed: nodes that passes visited, True where one started there; holds: values that were
+            kept with their graphs (`holds`). Neither tells states apart: what one path did with
+            equal graphs can be done.
         grad: whether operations are recorded; grad_at_yield: whether they were at the last yield.
     """
 
@@ -104,6 +110,8 @@ class State:
     attrs: dict[Key, Value] = field(default_factory=dict)
     issued: dict[int, None] = field(default_factory=dict)
     memos: dict[Key, Value] = field(default_factory=dict)
+    passed: dict[NodeId, bool] = field(default_factory=dict)
+    holds: dict[tuple[ir.Node, Frame], Held] = field(default_factory=dict)
     grad: bool = True
     grad_at_yield: bool = True
     passes: int = 0
@@ -124,6 +132,8 @@ class State:
             attrs=self.attrs.copy(),
             memos=self.memos.copy(),
             issued=self.issued.copy(),
+            passed=self.passed.copy(),
+            holds=self.holds.copy(),
         )
 
     # -------------------------------------------------------------------------------- objects

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
 from graphlint.static.execute.classes import find_method
+from graphlint.static.execute.holds import note_item
 from graphlint.static.execute.items import Items, every
 from graphlint.static.execute.numbers import linear, name_of
 from graphlint.static.execute.ops import (
@@ -190,8 +191,10 @@ def set_item(
     elif isinstance(found, Dict) and isinstance(owner, Ref):
         items = {**found.items, dict_key(index): value}
         state.put(owner, replace(found, items=items))
+        note_item(ex, state, node, owner, value)
     elif isinstance(found, List) and isinstance(owner, Ref):
         state.put(owner, replace(found, items=_with_item(found.items, index, value)))
+        note_item(ex, state, node, owner, value)
     elif isinstance(found, Instance) and isinstance(owner, Ref):
         method = find_method(state, owner, "__setitem__")
         if method is not None:

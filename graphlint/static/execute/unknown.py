@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.graph import Leaf, reachable
+from graphlint.static.execute.holds import release
 from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
@@ -63,8 +64,9 @@ def _receiver(func: Value) -> list[Value]:
     return [func.owner] if isinstance(func, Method) else []
 
 
-def hand_over(state: State, values: Iterable[Value], name: str) -> None:
+def hand_over(state: State, values: Sequence[Value], name: str) -> None:
     """Note that unknown code gets hold of graphs that passes kept: it may visit them."""
+    release(state, values)
     if not state.kept:
         return
     level = Confidence.POSSIBLE if is_risky(name) else Confidence.LIKELY

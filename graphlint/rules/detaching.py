@@ -1,0 +1,115 @@
+"""The repair of statements that keep a graph: keep the value alone, with `.detach()`.
+
+What is known of the statement is its place; which expression in it has the graph is read off its
+syntax, and where that is not plain (a tuple, a display, a comprehension), there is no repair.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from graphlint.findings import Applicability, Edit, Fix, Location
+from graphlint.source.lines import Lines, unix_newlines
+from graphlint.trace import Site
+
+_Finder = Callable[[ast.stmt], "ast.expr | None"]
+_PRIMARY = ast.Name | ast.Attribute | ast.Call | ast.Subscript
+_COMPOUND = ast.BinOp | ast.UnaryOp
+_STORING = {"append": 0, "appendleft": 0, "add": 0, "push": 0, "put": 0, "insert": 1}
+
+
+def detach_summand(source: str, site: Site) -> Fix | None:
+    """Detach what a statement adds to a sum (`total += loss`, `total = total + loss`).
+
+    Args:
+        source: the file's text, with whatever newlines it has.
+        site: the statement.
+
+    Returns:
+        An unsafe fix, or None where what is added is no plain expression.
+    """
+    return _detach(source, site, _summand)
+
+
+def detach_stored(source: str, site: Site) -> Fix | None:
+    """Detach what a statement puts into a container (`losses.append(loss)`, `kept[i] = loss`).
+
+    Args:
+        source: the file's text, with whatever newlines it has.
+        site: the call or the assignment.
+
+    Returns:
+        An unsafe fix, or None where what is stored is no plain expression.
+    """
+    return _detach(source, site, _stored)
+
+
+def _detach(source: str, site: Site, find: _Finder) -> Fix | None:
+    lines = Lines(unix_newlines(source))
+    start = lines.offset(site.span.row, site.span.column)
+    text = unix_newlines(source)[start : lines.offset(site.span.end_row, site.span.end_column)]
+    statement = _parse(text)
+    value = find(statement) if statement else None
+    if not isinstance(value, _PRIMARY | _COMPOUND):
+        return None
+    first, last = _extent(text, value)
+    edits = [_insertion(lines, start + last, ".detach()")]
+    if isinstance(value, _COMPOUND):
+        edits = [
+            _insertion(lines, start + first, "("),
+            _insertion(lines, start + last, ").detach()"),
+        ]
+    message = "Keep the value without its graph, by `.detach()`."
+    return Fix(Applicability.UNSAFE, message, tuple(edits))
+
+
+def _parse(text: str) -> ast.stmt | None:
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return body[0] if len(body) == 1 else None
+
+
+def _insertion(lines: Lines, offset: int, content: str) -> Edit:
+    place = Location(*lines.place(offset))
+    return Edit(place, place, content)
+
+
+def _extent(text: str, value: ast.expr) -> tuple[int, int]:
+    """Return where an expression starts and ends, in characters: the parser counts bytes."""
+    rows = text.split("\n")
+    before = [0]
+    for row in rows:
+        before.append(before[-1] + len(row) + 1)
+
+    def offset(row: int, column: int) -> int:
+        return before[row - 1] + len(rows[row - 1].encode()[:column].decode())
+
+    assert value.end_lineno is not None
+    assert value.end_col_offset is not None
+    return offset(value.lineno, value.col_offset), offset(value.end_lineno, value.end_col_offset)
+
+
+def _summand(statement: ast.stmt) -> ast.expr | None:
+    if isinstance(statement, ast.AugAssign):
+        return statement.value
+    if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.BinOp)):
+        return None
+    target = ast.unparse(statement.targets[0])
+    terms = [statement.value.left, statement.value.right]
+    others = [t for t in terms if target not in {ast.unparse(part) for part in ast.walk(t)}]
+    return others[0] if len(others) == 1 else None
+
+
+def _stored(statement: ast.stmt) -> ast.expr | None:
+    if isinstance(statement, ast.Assign):
+        return statement.value
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+        return None
+    index = _STORING.get(call.func.attr)
+    if index is None or len(call.args) <= index or call.keywords:
+        return None
+    return call.args[index]

@@ -1,0 +1,104 @@
+"""RG201: accumulated-graph.
+
+## What it does
+Flags `total += loss` in a loop where `total` is never differentiated: a number to look at, which
+keeps the graph of every iteration.
+
+## Why it matters
+The sum's graph refers to the graph of each loss. Where a pass has freed what a loss's graph saved,
+its nodes stay: a few kilobytes an iteration, whatever the batch. Where no pass has, or the pass
+retained, the activations stay too, and memory grows by a whole forward pass an iteration.
+
+## Example
+```python
+for inputs, targets in loader:
+    loss = criterion(model(inputs), targets)
+    loss.backward()
+    total_loss += loss
+```
+
+## Use instead
+```python
+for inputs, targets in loader:
+    loss = criterion(model(inputs), targets)
+    loss.backward()
+    total_loss += loss.detach()  # or loss.item(), which waits for the device
+```
+
+## Silent when
+* the value is added without its graph: `.item()`, `.detach()`, `.data`, `float()`, `no_grad`;
+* a later pass differentiates the sum, on any explored path;
+* the sum starts anew in each iteration;
+* it is handed to unknown code, or returned to it, while it can still be differentiated;
+* whether the value has a graph at all can't be told.
+
+## Fix safety
+Unsafe: it adds `.detach()`, so that nobody can differentiate the sum any more, and a value that is
+a plain number on some path has no such method.
+
+## References
+* PyTorch FAQ, "My model reports cuda runtime error(2): out of memory": "Don't accumulate history
+  across your training loop."
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from graphlint.rules.detaching import detach_summand
+from graphlint.rules.rule import Claim, Holds, Rule
+from graphlint.rules.witness import hold_witness
+from graphlint.trace import Hold, Keeping, Trace
+
+
+def check(trace: Trace) -> Iterator[Claim]:
+    """Yield every sum that keeps its summands' graphs for nothing."""
+    for hold in trace.holds:
+        if hold.how is Keeping.SUM:
+            yield Claim(hold.site, hold_witness(hold), hold.doubts, _message(hold))
+
+
+def _message(hold: Hold) -> str:
+    total = f"`{hold.name}`" if hold.name else "The sum"
+    if hold.freed:
+        return (
+            f"{total} keeps the nodes of every iteration's graph, which no pass can visit any "
+            "more: add the value's `.item()` or `.detach()`."
+        )
+    return (
+        f"{total} keeps every iteration's graph with all that it saved, and no pass visits it: add "
+        "the value's `.item()` or `.detach()`."
+    )
+
+
+RULE = Rule(
+    code="RG201",
+    name="accumulated-graph",
+    message="A sum keeps the graph of every iteration: add the value's `.item()` or `.detach()`.",
+    holds=Holds.SOME,
+    check=check,
+    fix=detach_summand,
+    page=__doc__,
+    bad="""\
+import torch
+
+model = torch.nn.Linear(3, 1)
+total = 0.0
+for inputs in torch.randn(4, 2, 3):
+    loss = model(inputs).pow(2).mean()
+    loss.backward()
+    total += loss
+print(total)
+""",
+    good="""\
+import torch
+
+model = torch.nn.Linear(3, 1)
+total = 0.0
+for inputs in torch.randn(4, 2, 3):
+    loss = model(inputs).pow(2).mean()
+    loss.backward()
+    total += loss.detach()
+print(total)
+""",
+)
