@@ -97,15 +97,18 @@ def _summand(statement: ast.stmt) -> ast.expr | None:
         return statement.value
     if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.BinOp)):
         return None
-    target = ast.unparse(statement.targets[0])
+    target = statement.targets[0]
+    earlier = {ast.unparse(target)}
+    if isinstance(target, ast.Subscript):
+        earlier.add(f"{ast.unparse(target.value)}.get")
     terms = [statement.value.left, statement.value.right]
-    others = [t for t in terms if target not in {ast.unparse(part) for part in ast.walk(t)}]
+    others = [t for t in terms if earlier.isdisjoint(map(ast.unparse, ast.walk(t)))]
     return others[0] if len(others) == 1 else None
 
 
 def _stored(statement: ast.stmt) -> ast.expr | None:
     if isinstance(statement, ast.Assign):
-        return statement.value
+        return statement.value if isinstance(statement.targets[0], ast.Subscript) else None
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
         return None

@@ -14,7 +14,7 @@ from typing import Any
 from graphlint.static import ir
 from graphlint.static.execute.frames import Frame, Frames
 from graphlint.static.execute.graph import reachable
-from graphlint.static.execute.holds import settle_holds
+from graphlint.static.execute.leaks import settle_holds
 from graphlint.static.execute.merge import Outcome, settle
 from graphlint.static.execute.records import Records
 from graphlint.static.execute.state import State

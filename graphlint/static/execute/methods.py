@@ -65,6 +65,8 @@ def call_method(
 ) -> Results:
     """Call `owner.name(…)`."""
     owner, name = method.owner, method.name
+    if name == "step":
+        ex.records.note_step(state.frame)
     if isinstance(owner, Sym):
         return _of_unknown(ex, state, node, owner, name, args, keywords)
     if isinstance(owner, Super):

@@ -136,6 +136,8 @@ def run_pass(
 def pass_roots(ex: Executor, call: ir.Call, state: State, root: Value) -> tuple[NodeId, ...]:
     """Return the nodes that a pass starts from; an unknown value stands for an unknown graph."""
     roots = state.nodes(root)
+    if isinstance(root, Sym):
+        state.passed[root.name] = True
     if not roots and isinstance(root, Sym):
         roots = [foreign_node(state, call, root)]
     return tuple(roots)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from graphlint.static import ir
@@ -33,15 +33,17 @@ class Records:
         doubts: what weakens claims about every execution of a call.
         overruled: calls that freed their graph although `create_graph` was on.
         holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
+        stepping: the loops, as syntax nodes, in which an optimizer steps.
     """
 
     runs: dict[Run, None] = field(default_factory=dict)
     clashes: dict[Clash, None] = field(default_factory=dict)
     doubts: dict[tuple[Site, Doubt], None] = field(default_factory=dict)
     overruled: dict[Site, None] = field(default_factory=dict)
-    holds: dict[Hold, None] = field(default_factory=dict)
+    holds: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     absolved: set[Site] = field(default_factory=set)
-    _ended: dict[Hold, None] = field(default_factory=dict)
+    stepping: set[object] = field(default_factory=set)
+    _ended: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     _complete: bool = True
     _visited: dict[Site, None] = field(default_factory=dict)
 
@@ -89,17 +91,32 @@ class Records:
         """Take over a pass that torch refuses."""
         self.clashes[found] = None
 
-    def hold(self, found: Hold) -> None:
+    def hold(self, found: Hold, loops: Sequence[object]) -> None:
         """Take over a statement that keeps every iteration's graph for nothing."""
-        self.holds[found] = None
+        self.holds[found, tuple(loops)] = None
 
-    def hold_at_end(self, found: Hold) -> None:
+    def hold_at_end(self, found: Hold, loops: Sequence[object]) -> None:
         """Take over a statement that kept graphs to a path's end, if no other path uses them."""
-        self._ended[found] = None
+        self._ended[found, tuple(loops)] = None
+
+    def note_step(self, frame: Frame) -> None:
+        """Note the loops that an optimizer steps in."""
+        self.stepping.update(place for _, place in frame.loops)
 
     def absolve(self, site: Site) -> None:
         """Note that what a statement keeps is differentiated."""
         self.absolved.add(site)
+
+    def _leaks(self) -> Iterator[Hold]:
+        """Walk the holds that are leaks.
+
+        A loop within a training step, over its losses or tasks, keeps what it adds up to the end of
+        that step at most.
+        """
+        for hold, (loop, *around) in self.holds:
+            within_step = loop not in self.stepping and not self.stepping.isdisjoint(around)
+            if hold.site not in self.absolved and not (hold.differentiated and within_step):
+                yield hold
 
     def to_trace(self, calls: tuple[Call, ...]) -> Trace:
         """Return what was recorded, in the words that the rules read."""
@@ -110,7 +127,7 @@ class Records:
             calls,
             tuple(self.doubts),
             frozenset(self.overruled),
-            tuple([hold for hold in self.holds if hold.site not in self.absolved]),
+            tuple(dict.fromkeys(self._leaks())),
         )
 
 

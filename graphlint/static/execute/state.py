@@ -31,7 +31,7 @@ from graphlint.static.knowledge.facts import NO, Ternary
 from graphlint.trace import Doubt, Form, Reuse, Site
 
 if TYPE_CHECKING:
-    from graphlint.static.execute.holds import Held
+    from graphlint.static.execute.leaks import Held
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 MAX_DEPTH = 3
@@ -83,7 +83,8 @@ class State:
         conds: the branch conditions assumed; bounds: lower bounds of unknown lengths.
         attrs: attributes that the program set on unknown objects.
         memos: what memoized functions returned, by function and arguments.
-        passed: nodes that passes visited, True where one started there; holds: values that were
+        passed: nodes that passes visited, True where one started there, and the names of unknown
+            values that they started from; holds: values that were
             kept with their graphs (`holds`). Neither tells states apart: what one path did with
             equal graphs can be done.
         grad: whether operations are recorded; grad_at_yield: whether they were at the last yield.
@@ -110,7 +111,7 @@ class State:
     attrs: dict[Key, Value] = field(default_factory=dict)
     issued: dict[int, None] = field(default_factory=dict)
     memos: dict[Key, Value] = field(default_factory=dict)
-    passed: dict[NodeId, bool] = field(default_factory=dict)
+    passed: dict[NodeId | Key, bool] = field(default_factory=dict)
     holds: dict[tuple[ir.Node, Frame], Held] = field(default_factory=dict)
     grad: bool = True
     grad_at_yield: bool = True

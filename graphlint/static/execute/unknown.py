@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.graph import Leaf, reachable
-from graphlint.static.execute.holds import release
+from graphlint.static.execute.leaks import release
 from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (

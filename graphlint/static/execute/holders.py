@@ -1,0 +1,105 @@
+"""What keeps values, as it is written: its name, and whether the file takes something out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import lru_cache
+
+from graphlint.static import ir
+
+REMOVING = frozenset("pop popleft popitem clear remove".split())
+
+
+def written(target: ir.Expr) -> str:
+    """Return a target as it is written, as far as that is a name."""
+    if isinstance(target, ir.Name):
+        return target.id
+    if isinstance(target, ir.Attribute):
+        owner = written(target.value)
+        return f"{owner}.{target.name}" if owner else ""
+    if isinstance(target, ir.Subscript):
+        owner = written(target.value)
+        return f"{owner}[…]" if owner else ""
+    return ""
+
+
+def container_name(place: ir.Node) -> str:
+    """Return the name of the container that a call or an assignment stores into."""
+    if isinstance(place, ir.Call) and isinstance(place.func, ir.Attribute):
+        return written(place.func.value)
+    if isinstance(place, ir.AugAssign):
+        return written(place.target)
+    if isinstance(place, ir.Assign) and isinstance(place.targets[0], ir.Subscript):
+        return written(place.targets[0].value)
+    return ""
+
+
+def mentioned(term: ir.Expr) -> set[str]:
+    """Return the names in a term of a sum, down through its operators."""
+    if isinstance(term, ir.Binary):
+        return mentioned(term.left) | mentioned(term.right)
+    if isinstance(term, ir.Call) and isinstance(term.func, ir.Attribute):
+        owner = written(term.func.value)
+        return {f"{owner}[…]"} if owner and term.func.name == "get" else set()
+    name = written(term)
+    return {name} if name else set()
+
+
+def operands(node: ir.Node) -> Iterator[str]:
+    """Walk the variables that a statement computes with, not those whose attributes it reads."""
+    if isinstance(node, ir.Name):
+        yield node.id
+    elif isinstance(node, ir.Binary):
+        yield from (*operands(node.left), *operands(node.right))
+    elif isinstance(node, (ir.Assign, ir.AugAssign, ir.Unary)):
+        yield from operands(node.operand if isinstance(node, ir.Unary) else node.value)
+    elif isinstance(node, (ir.Sequence, ir.Call)):
+        if isinstance(node, ir.Call) and isinstance(node.func, ir.Attribute):
+            yield from operands(node.func.value)
+        for item in node.items if isinstance(node, ir.Sequence) else node.args:
+            yield from operands(item)
+
+
+def last_name(name: str) -> str:
+    """Return the last part of a dotted name, without a subscript."""
+    return name.partition("[")[0].rpartition(".")[2]
+
+
+@lru_cache(maxsize=4)
+def trimmed_names(module: ir.Module | None) -> frozenset[str]:
+    """Return the last names of what a file pops from, clears, or cuts to a slice of itself."""
+    if module is None:
+        return frozenset()
+    return frozenset(name for node in _walk(module) for name in _trimmed(node) if name)
+
+
+def _trimmed(node: ir.Node) -> Iterator[str]:
+    if isinstance(node, ir.Call) and isinstance(node.func, ir.Attribute):
+        if node.func.name in REMOVING:
+            yield _name(node.func.value)
+    elif isinstance(node, ir.Delete):
+        yield from (_name(t.value) for t in node.targets if isinstance(t, ir.Subscript))
+    elif isinstance(node, ir.Assign) and isinstance(node.value, ir.Subscript):
+        if isinstance(node.value.index, ir.Slice):
+            kept = _name(node.value.value)
+            yield from (kept for target in node.targets if _name(target) == kept)
+
+
+def _name(node: ir.Expr) -> str:
+    if isinstance(node, ir.Name):
+        return node.id
+    if isinstance(node, ir.Subscript):
+        return _name(node.value)
+    return node.name if isinstance(node, ir.Attribute) else ""
+
+
+def _walk(node: ir.Node) -> Iterator[ir.Node]:
+    todo: list[object] = [node]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, (tuple, list)):
+            todo += item
+        elif isinstance(item, ir.Node):
+            yield item
+            todo += [getattr(item, field.name) for field in fields(item)]
