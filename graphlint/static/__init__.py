@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from graphlint.static import ir
 from graphlint.static.lower import lower
-from graphlint.trace import Call, Site, Trace
+from graphlint.trace import Trace
 
 DEEPEST = 8_000
 """Nested Python calls that lowering and executing one file may need."""
@@ -21,7 +20,7 @@ def observe(
     backward_functions: Iterable[str] = (),
     sinks: Iterable[str] = (),
 ) -> Trace:
-    """Execute a file symbolically: what it does with autograd's graphs, on every path.
+    """Execute one file symbolically: what it does with autograd's graphs, on every path.
 
     Args:
         source: the file's text.
@@ -37,21 +36,41 @@ def observe(
     from graphlint.static.execute.run import execute
 
     with roomy():
-        module = lower(source, filename)
-        return execute(module, _calls(module), backward_functions, sinks)
+        trace, failures = execute([lower(source, filename)], None, backward_functions, sinks)
+    if failures:
+        raise failures[0][1]
+    return trace
 
 
-def _calls(module: ir.Module) -> tuple[Call, ...]:
-    return tuple(
-        [
-            Call(
-                Site(module.filename, flagged.span, flagged.function),
-                flagged.retain,
-                flagged.create,
-            )
-            for flagged in module.flagged
-        ]
-    )
+def observe_project(
+    files: Sequence[str],
+    root: str,
+    read: Callable[[str], bytes | None],
+    decode: Callable[[str], str | None],
+    backward_functions: Iterable[str] = (),
+    sinks: Iterable[str] = (),
+) -> tuple[Trace, list[tuple[str, Exception]]]:
+    """Execute the files of a project together, following imports and calls between them.
+
+    Args:
+        files: the analysed files; what they import is read from `root` where it isn't among them.
+        root: the folder that imports are looked for in.
+        read: returns a file's bytes, None where it can't be read.
+        decode: returns a file's text, None where it can't be read or decoded.
+        backward_functions: extra names of functions that run a pass over their first argument.
+        sinks: extra names of functions that only log what they are handed.
+
+    Returns:
+        One trace for all files, and the mistakes of graphlint's own that it ran into, by file.
+    """
+    from graphlint.static.execute.run import execute
+    from graphlint.static.project import Project
+    from graphlint.static.roots import choose_roots
+
+    with roomy():
+        project = Project(root, decode)
+        modules = choose_roots(files, project, read, tuple(backward_functions))
+        return execute(modules, project, backward_functions, sinks)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.classes import find_method, is_module, members
+from graphlint.static.execute.imports import module_attribute, resolve
 from graphlint.static.execute.modules import set_requires_grad
 from graphlint.static.execute.ops import apply_op, is_tensor
 from graphlint.static.execute.state import State
@@ -20,6 +21,7 @@ from graphlint.static.execute.values import (
     Instance,
     Layer,
     Method,
+    Module,
     Ref,
     Super,
     Sym,
@@ -41,6 +43,8 @@ def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name:
         return [(state, External(f"{owner.name}.{name}"))]
     if isinstance(owner, Sym):
         return [(state, _of_unknown(state, node, owner, name))]
+    if isinstance(owner, Module):
+        return [(state, resolve(ex, state, module_attribute(ex, state, owner, name)))]
     if isinstance(owner, Super):
         return [(state, _of_super(state, owner, name))]
     if isinstance(owner, Ref):

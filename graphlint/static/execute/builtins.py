@@ -141,7 +141,9 @@ def _dict(
 def _defaultdict(
     ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
 ) -> Results:
-    return [(state, state.new(node, Dict(dict(keywords), True)))]
+    factory = args[0].name if args and isinstance(args[0], External) else ""
+    factory = factory if factory == "list" else ""
+    return [(state, state.new(node, Dict(dict(keywords), True, factory)))]
 
 
 def _sum(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:

@@ -10,6 +10,7 @@ from graphlint.static import ir
 from graphlint.static.execute import calls
 from graphlint.static.execute.expressions import binary
 from graphlint.static.execute.holds import note_assigned, note_stored, note_sum
+from graphlint.static.execute.imports import import_all, import_value
 from graphlint.static.execute.items import every
 from graphlint.static.execute.merge import NEXT, Outcome
 from graphlint.static.execute.ops import apply_inplace, is_tensor
@@ -95,12 +96,11 @@ def _tensor_in_place(
 
 # ---------------------------------------------------------------------------------- imports
 def import_stmt(ex: Executor, node: ir.Import, state: State) -> list[Outcome]:
-    """Run an import: what is not in the analysed program is a library, by its dotted name."""
+    """Run an import."""
     if node.member == "*":
-        return [(state, NEXT)]
-    module = "." * node.level + node.module
-    name = module if node.member is None else f"{module}.{node.member}"
-    state.bind(node.name, External(name))
+        import_all(ex, state, node)
+    else:
+        state.bind(node.name, import_value(ex, state, node))
     return [(state, NEXT)]
 
 

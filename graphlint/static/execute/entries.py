@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from graphlint.static import ir
 from graphlint.static.execute.calls import enter, instantiate
 from graphlint.static.execute.classes import members
 from graphlint.static.execute.executor import Executor, OutOfSteps
+from graphlint.static.execute.imports import define, module_variables
 from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
@@ -26,30 +28,67 @@ OUT_OF_STEPS = Doubt(Confidence.POSSIBLE, "the code from here on is too long to 
 MOST_METHODS, MOST_STATES, ROUNDS = 14, 6, 2
 
 
-def run_program(ex: Executor, module: ir.Module) -> None:
-    """Run everything in a file that can run a backward pass."""
-    relevant = Relevance(module, ex.backward_functions)
-    state = _run_top_level(ex, module)
-    if state is None:
-        return
-    env = state.heap[ex.module_env]
-    assert isinstance(env, Env)
-    classes = [v for v in env.vars.values() if isinstance(v, Ref) and state.get(v, Class)]
-    for cls in classes:
-        _run_class(ex, state, module, cls, relevant)
-    functions = [v for v in env.vars.values() if isinstance(v, Func)]
-    for wanted in (False, True):  # first those that no function mentions
-        for func in functions:
-            if relevant.mentioned(func.function) is wanted:
+def run_program(ex: Executor, modules: Sequence[ir.Module]) -> None:
+    """Run everything in some files that can run a backward pass.
+
+    All top levels come first: what they call is judged there, and is no entry point any more. Then
+    come classes and the functions that no other mentions, and what is still uncalled after that.
+    """
+    relevant = Relevance(modules, ex.backward_functions)
+    for module in modules:
+        with ex.guarded(module.filename):
+            _run_top_level(ex, module)
+    for wanted in (False, True):
+        for module in modules:
+            if any(relevant.reaches(f) and f not in ex.called for f in functions_in(module.body)):
+                _run_definitions(ex, module, relevant, mentioned=wanted)
+
+
+def _run_definitions(
+    ex: Executor, module: ir.Module, relevant: Relevance, mentioned: bool
+) -> None:
+    """Run a file's classes and uncalled functions, from what the file defines."""
+    with ex.guarded(module.filename):
+        ex.begin_file()
+        state = _fresh(ex, module, imported=True)
+        with ex.unpaid():
+            define(ex, state, module)
+        state = _cleared(state)
+        for cls in _own_classes(ex, state, module) if not mentioned else ():
+            _run_class(ex, state, module, cls, relevant)
+        for func in _own_functions(ex, state, module):
+            if relevant.mentioned(func.function) is mentioned:
                 _run_function(ex, state, module, func, relevant)
+
+
+def _own_functions(ex: Executor, state: State, module: ir.Module) -> list[Func]:
+    env = state.heap[ex.frames.name("module", module.filename)]
+    assert isinstance(env, Env)
+    functions = [value for value in env.vars.values() if isinstance(value, Func)]
+    return [func for func in functions if func.function.filename == module.filename]
+
+
+def _own_classes(ex: Executor, state: State, module: ir.Module) -> list[Ref]:
+    env = state.heap[ex.frames.name("module", module.filename)]
+    assert isinstance(env, Env)
+    refs = [value for value in env.vars.values() if isinstance(value, Ref)]
+    return [ref for ref in refs if _is_own(state.get(ref, Class), module)]
+
+
+def _is_own(cls: Class | None, module: ir.Module) -> bool:
+    functions = [v.function for v in cls.members.values() if isinstance(v, Func)] if cls else []
+    return any(function.filename == module.filename for function in functions)
 
 
 class Relevance:
     """Tells from the names that they mention which functions can reach a backward pass."""
 
-    def __init__(self, module: ir.Module, extra: Iterable[str]) -> None:
-        self._functions = list(functions_in(module.body))
+    def __init__(self, modules: Iterable[ir.Module], extra: Iterable[str] = ()) -> None:
+        self._functions = [f for module in modules for f in functions_in(module.body)]
         self._names = set(PASS_NAMES) | set(extra)
+        self._mentions = Counter(
+            name for function in self._functions for name in function.mentions.calls
+        )
         grown = True
         while grown:
             grown = False
@@ -59,16 +98,19 @@ class Relevance:
                     self._names.add(name)
                     grown = True
 
+    @property
+    def reaching(self) -> frozenset[str]:
+        """The names of all functions that can reach a pass."""
+        return frozenset(f.name for f in self._functions if self.reaches(f))
+
     def reaches(self, function: ir.Function) -> bool:
         """Whether a function's body can reach a pass."""
         return not self._names.isdisjoint(function.mentions.calls)
 
     def mentioned(self, function: ir.Function) -> bool:
         """Whether another function calls it, by its name."""
-        return any(
-            function.name in other.mentions.calls and other is not function
-            for other in self._functions
-        )
+        itself = function.name in function.mentions.calls
+        return self._mentions[function.name] > itself
 
 
 def functions_in(block: Sequence[ir.Stmt]) -> Iterable[ir.Function]:
@@ -85,35 +127,22 @@ def functions_in(block: Sequence[ir.Stmt]) -> Iterable[ir.Function]:
 
 
 # --------------------------------------------------------------------------------- top level
-def _run_top_level(ex: Executor, module: ir.Module) -> State | None:
-    """Run a module; return a state with its definitions, from which functions can be run."""
+def _run_top_level(ex: Executor, module: ir.Module) -> None:
+    """Run a file as a program."""
+    ex.begin_file()
     ex.begin()
     try:
-        outcomes = run_block(ex, module.body, _fresh(ex, module))
+        for state, _ in run_block(ex, module.body, _fresh(ex, module, imported=False)):
+            ex.finish(state)
     except (OutOfSteps, RecursionError):
         ex.records.cut(OUT_OF_STEPS)
-        outcomes = []
-    for state, _ in outcomes:
-        ex.finish(state)
-    if outcomes:
-        return _cleared(outcomes[0][0])
-    ex.begin()
-    definitions = [s for s in module.body if isinstance(s, DEFINING)]
-    try:
-        outcomes = run_block(ex, definitions, _fresh(ex, module))
-    except (OutOfSteps, RecursionError):
-        return None
-    return _cleared(outcomes[0][0]) if outcomes else None
 
 
-DEFINING = (ir.FunctionDef, ir.ClassDef, ir.Import)
-
-
-def _fresh(ex: Executor, module: ir.Module) -> State:
+def _fresh(ex: Executor, module: ir.Module, imported: bool) -> State:
     frame = ex.frames.enter(None, module, "module", module)
-    ex.module_env = ex.frames.name("module", module)
-    state = State(ex.frames, frame, ex.module_env)
-    state.heap[ex.module_env] = Env({}, None)
+    address = ex.frames.name("module", module.filename)
+    state = State(ex.frames, frame, address)
+    state.heap[address] = Env(module_variables(module.filename, imported), None)
     return state
 
 

@@ -7,7 +7,8 @@ functions over an `Executor` and a `State`; a state that branches comes back as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from graphlint.static.execute.merge import Outcome, settle
 from graphlint.static.execute.records import Records
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import Address, Tuple, Value
+from graphlint.static.project import Project
 from graphlint.trace import Confidence, Doubt, Form
 
 RETURNED = Doubt(Confidence.LIKELY, "the graph is handed on to code that is not known")
@@ -67,15 +69,17 @@ class Executor:
         backward_functions: Iterable[str] = (),
         sinks: Iterable[str] = (),
         budget: Budget | None = None,
+        project: Project | None = None,
     ) -> None:
+        self.project = project
         self.frames = Frames()
         self.records = Records()
+        self.failures: list[tuple[str, Exception]] = []
         self.budget = budget or Budget()
         self.backward_functions = frozenset(backward_functions)
         self.sinks = frozenset(sinks)
         self.called: set[ir.Function] = set()
         self.running_callbacks: set[ir.Function] = set()
-        self.module_env: Address = -1
         self._evaluate = evaluate
         self._run = run
         self._invoke = invoke
@@ -91,11 +95,34 @@ class Executor:
         self._limit = max(self.budget.least, min(self.budget.steps, left))
         self.records.begin()
 
+    def begin_file(self) -> None:
+        """Give the next file its steps, and names of its own."""
+        self._spent = self._steps = 0
+        self.frames = Frames()
+
+    @contextmanager
+    def guarded(self, filename: str) -> Iterator[None]:
+        """Keep a mistake of graphlint's own in one file from spoiling the others.
+
+        This is the one boundary of the static observer; what it catches is told to the user.
+        """
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            self.failures.append((filename, error))
+
     def step(self) -> None:
         """Spend a step of the entry point's budget."""
         self._steps += 1
         if self._steps > self._limit:
             raise OutOfSteps
+
+    @contextmanager
+    def unpaid(self) -> Iterator[None]:
+        """Take no steps off the entry point's budget for a while: loading what it imports."""
+        before = self._steps
+        yield
+        self._steps = before
 
     def eval(self, node: ir.Expr, state: State) -> Results:
         """Evaluate an expression: the states in which it may end, each with its value."""

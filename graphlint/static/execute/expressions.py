@@ -11,6 +11,7 @@ from graphlint.static.execute import calls, subscripts
 from graphlint.static.execute.attributes import get_attribute
 from graphlint.static.execute.branches import negate, truth
 from graphlint.static.execute.comprehensions import comprehension
+from graphlint.static.execute.imports import resolve
 from graphlint.static.execute.items import every
 from graphlint.static.execute.library import BUILTINS
 from graphlint.static.execute.numbers import arithmetic, compare, depends_on_position, name_of
@@ -23,6 +24,7 @@ from graphlint.static.execute.values import (
     Const,
     Dict,
     External,
+    Imported,
     List,
     Ref,
     Sym,
@@ -51,11 +53,10 @@ def _const(ex: Executor, node: ir.Const, state: State) -> Results:
 
 def _name(ex: Executor, node: ir.Name, state: State) -> Results:
     value = state.lookup(node.id)
-    if value is None:
-        if node.id == "__name__":
-            value = Const("__main__")
-        else:
-            value = External(node.id) if node.id in BUILTINS else Sym(("global", node.id))
+    if isinstance(value, Imported):
+        value = resolve(ex, state, value)
+    elif value is None:
+        value = External(node.id) if node.id in BUILTINS else Sym(("global", node.id))
     return [(state, value)]
 
 

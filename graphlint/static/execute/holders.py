@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import lru_cache
 
@@ -46,6 +46,19 @@ def mentioned(term: ir.Expr) -> set[str]:
     return {name} if name else set()
 
 
+def overwrites(place: ir.Node, loop: object, around: Sequence[object]) -> bool:
+    """Whether a statement stores an item where a later iteration will put another.
+
+    What is stored under the variable of the outermost loop stays. A buffer that is written round and
+    round does not, nor does one with a place for each name, or for each item of an inner loop.
+    """
+    target = place.targets[0] if isinstance(place, ir.Assign) else None
+    if not isinstance(target, ir.Subscript):
+        return False
+    counts = isinstance(loop, ir.For) and _name(target.index) in set(operands(loop.target))
+    return bool(around) or not counts
+
+
 def operands(node: ir.Node) -> Iterator[str]:
     """Walk the variables that a statement computes with, not those whose attributes it reads."""
     if isinstance(node, ir.Name):
@@ -76,7 +89,7 @@ def trimmed_names(module: ir.Module | None) -> frozenset[str]:
 
 def _trimmed(node: ir.Node) -> Iterator[str]:
     if isinstance(node, ir.Call) and isinstance(node.func, ir.Attribute):
-        if node.func.name in REMOVING:
+        if node.func.name in REMOVING or (node.func.name == "get" and not node.args):
             yield _name(node.func.value)
     elif isinstance(node, ir.Delete):
         yield from (_name(t.value) for t in node.targets if isinstance(t, ir.Subscript))

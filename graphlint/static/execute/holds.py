@@ -28,6 +28,7 @@ from graphlint.static.execute.holders import (
     last_name,
     mentioned,
     operands,
+    overwrites,
     trimmed_names,
     written,
 )
@@ -124,24 +125,40 @@ def _note(
 ) -> None:
     if not state.frame.loops:
         return
-    earlier = _earlier(state, place)
-    if earlier:
-        ex.step()
-        live = set(reachable(state.graph, within))
-        fresh = set(reachable(state.graph, added))
-        for held in earlier if len(live) <= MOST_NODES else ():
-            # A value that is built on the one before it would keep that one alive anyway.
-            if live.intersection(held.nodes) and not fresh.intersection(held.nodes):
-                loops = _loops(held.frame, state.frame)
-                grown = replace(held, grown=True, loops=loops)
-                state.holds[held.place, held.frame] = grown
-                if how is Keeping.SUM or last_name(name) not in trimmed_names(_module(state)):
-                    tell_if_spent(ex, state, grown)
-                else:
-                    del state.holds[held.place, held.frame]
+    for held in _still_held(ex, state, place, added, within):
+        loops = _loops(held.frame, state.frame)
+        if how is Keeping.CONTAINER and overwrites(place, loops[0][1], loops[1:]):
+            continue
+        if how is Keeping.CONTAINER and last_name(name) in trimmed_names(_module(state)):
+            continue
+        grown = replace(held, grown=True, loops=loops)
+        state.holds[held.place, held.frame] = grown
+        tell_if_spent(ex, state, grown)
     site = site_of(place, state.frame)
     made = Held(place, state.frame, site, how, name, tuple(nodes), tuple(added), called)
     state.holds[place, state.frame] = made
+
+
+def _still_held(
+    ex: Executor,
+    state: State,
+    place: ir.Node,
+    added: Sequence[NodeId],
+    within: Sequence[NodeId],
+) -> list[Held]:
+    """Return what the statement held in earlier iterations and the holder still has.
+
+    A value that is built on the one before it would keep that one alive anyway.
+    """
+    earlier = _earlier(state, place)
+    if not earlier:
+        return []
+    ex.step()
+    live = set(reachable(state.graph, within))
+    fresh = set(reachable(state.graph, added))
+    if len(live) > MOST_NODES:
+        return []
+    return [h for h in earlier if live.intersection(h.nodes) and fresh.isdisjoint(h.nodes)]
 
 
 def _names(state: State, place: ir.Node) -> tuple[Key, ...]:
@@ -174,6 +191,21 @@ def _module(state: State) -> ir.Module | None:
 
 
 # ------------------------------------------------------------------------------------ passes
+def note_start(state: State, call: ir.Call, root: Value) -> None:
+    """Note the unknown value that a pass starts from: that torch lets it shows that it has a graph.
+
+    So does a pass from what is computed of this value alone, as in `scaler.scale(loss).backward()`.
+    """
+    values = [root]
+    if isinstance(call.func, ir.Attribute):
+        found = [state.lookup(variable) for variable in set(operands(call.func.value))]
+        used = [value for value in found if state.nodes(value)]
+        values += used if len(used) == 1 else []
+    for value in values:
+        if isinstance(value, Sym):
+            state.passed[value.name] = True
+
+
 def note_visit(
     ex: Executor, state: State, roots: Iterable[NodeId], visited: Iterable[NodeId]
 ) -> None:

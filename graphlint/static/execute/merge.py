@@ -28,11 +28,13 @@ from graphlint.static.execute.values import (
     Env,
     External,
     Func,
+    Imported,
     Instance,
     Key,
     Layer,
     List,
     Method,
+    Module,
     NodeId,
     Object,
     Optimizer,
@@ -89,7 +91,7 @@ class _Parts:
                 self.nodes.append(value.node)
                 return value
             return DULL if self.level else value
-        if value is None or isinstance(value, External):
+        if value is None or isinstance(value, (External, Module, Imported)):
             return value
         return (kind, *self._compound(value))
 

@@ -18,7 +18,7 @@ from graphlint.static.execute.graph import (
     reachable,
     surely_reachable,
 )
-from graphlint.static.execute.holds import note_visit
+from graphlint.static.execute.holds import note_start, note_visit
 from graphlint.static.execute.numbers import comes_from_caller, depends_on_position
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import Pending, State
@@ -136,8 +136,7 @@ def run_pass(
 def pass_roots(ex: Executor, call: ir.Call, state: State, root: Value) -> tuple[NodeId, ...]:
     """Return the nodes that a pass starts from; an unknown value stands for an unknown graph."""
     roots = state.nodes(root)
-    if isinstance(root, Sym):
-        state.passed[root.name] = True
+    note_start(state, call, root)
     if not roots and isinstance(root, Sym):
         roots = [foreign_node(state, call, root)]
     return tuple(roots)

@@ -1,29 +1,42 @@
-"""Puts the executor together from its rooms, and runs a file."""
+"""Puts the executor together from its rooms, and runs files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from graphlint.static import ir
 from graphlint.static.execute.calls import invoke
 from graphlint.static.execute.definitions import RUN_DEFINITIONS
-from graphlint.static.execute.entries import run_program
+from graphlint.static.execute.entries import Relevance, run_program
 from graphlint.static.execute.executor import Executor
 from graphlint.static.execute.expressions import EVALUATE
 from graphlint.static.execute.flow import RUN_FLOW
 from graphlint.static.execute.statements import RUN_SIMPLE
-from graphlint.trace import Call, Trace
+from graphlint.static.project import Project
+from graphlint.trace import Call, Site, Trace
 
 RUN = {**RUN_SIMPLE, **RUN_DEFINITIONS, **RUN_FLOW}
+Failures = list[tuple[str, Exception]]
 
 
 def execute(
-    module: ir.Module,
-    calls: tuple[Call, ...],
+    modules: Sequence[ir.Module],
+    project: Project | None,
     backward_functions: Iterable[str] = (),
     sinks: Iterable[str] = (),
-) -> Trace:
-    """Run a file on every path that the budget allows, and return what was seen."""
-    ex = Executor(EVALUATE, RUN, invoke, backward_functions, sinks)
-    run_program(ex, module)
-    return ex.records.to_trace(calls)
+) -> tuple[Trace, Failures]:
+    """Run files on every path that the budget allows: what was seen, and what went wrong where."""
+    ex = Executor(EVALUATE, RUN, invoke, backward_functions, sinks, project=project)
+    run_program(ex, modules)
+    calls = tuple([call for module in modules for call in _calls(module)])
+    return ex.records.to_trace(calls), ex.failures
+
+
+def _calls(module: ir.Module) -> list[Call]:
+    return [
+        Call(Site(module.filename, f.span, f.function), f.retain, f.create)
+        for f in module.flagged
+    ]
+
+
+__all__ = ["Failures", "Relevance", "execute"]

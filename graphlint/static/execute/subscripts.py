@@ -147,7 +147,7 @@ def _of_dict(state: State, node: ir.Node, owner: Ref, found: Dict, index: Value)
     if isinstance(index, Sym) and values and not found.open:
         other = state.fork()
         return [(state, values[0]), (other, values[-1])]
-    made = state.sym(node)
+    made = state.new(node, List(())) if found.factory else state.sym(node)
     state.put(owner, replace(found, items={**found.items, key: made}))
     return [(state, made)]
 

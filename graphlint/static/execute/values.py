@@ -97,6 +97,21 @@ class External:
 
 
 @dataclass(frozen=True, slots=True)
+class Module:
+    """A file of the program, or a folder that is a package without one."""
+
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A name of another file of the program, not looked up yet."""
+
+    filename: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """An attribute of a value, about to be called: `owner.name`."""
 
@@ -163,6 +178,8 @@ Value = (
     | Tuple
     | Func
     | External
+    | Module
+    | Imported
     | Method
     | Partial
     | Range
@@ -230,10 +247,14 @@ class List(Object):
 
 @dataclass(slots=True, eq=False)
 class Dict(Object):
-    """A dictionary; `open` says that it may have keys that are not listed."""
+    """A dictionary; `open` says that it may have keys that are not listed.
+
+    `factory` is the name of what a `defaultdict` makes for a missing key, where that is a container.
+    """
 
     items: Mapping[Any, Value]
     open: bool = False
+    factory: str = ""
 
 
 @dataclass(slots=True, eq=False)

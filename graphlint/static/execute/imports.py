@@ -1,0 +1,116 @@
+"""Imports between the files of a program: bound by name, loaded when the name is first used.
+
+A file that is imported is run for what it defines: functions, classes, imports and assignments, in
+branches too. Its loops and calls for their effect are left to it as an entry point of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import (
+    Address,
+    Const,
+    Env,
+    External,
+    Imported,
+    Module,
+    Sym,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor
+
+DEFINING = (ir.FunctionDef, ir.ClassDef, ir.Import, ir.Assign, ir.If, ir.Try)
+LONGEST_CHAIN = 12
+"""How many re-exports are followed from one import."""
+
+
+def import_value(ex: Executor, state: State, node: ir.Import) -> Value:
+    """Return what an import binds: a file of the program, something in one, or a library."""
+    importer = current_file(state)
+    found = ex.project.find(importer, node.level, node.module) if ex.project else None
+    if found is None:
+        module = "." * node.level + node.module
+        return External(module if node.member is None else f"{module}.{node.member}")
+    return Module(found) if node.member is None else Imported(found, node.member)
+
+
+def current_file(state: State) -> str:
+    """Return the file whose code is running."""
+    address: Address | None = state.env
+    while address is not None:
+        env = state.heap[address]
+        assert isinstance(env, Env)
+        if env.parent is None:
+            name = env.vars.get("__file__")
+            return str(name.value) if isinstance(name, Const) else ""
+        address = env.parent
+    return ""
+
+
+def resolve(ex: Executor, state: State, value: Value) -> Value:
+    """Follow an imported name to what it stands for, through re-exports."""
+    for _ in range(LONGEST_CHAIN):
+        if not isinstance(value, Imported):
+            return value
+        value = module_attribute(ex, state, Module(value.filename), value.member)
+    return Sym(("global", "import"))
+
+
+def module_attribute(ex: Executor, state: State, module: Module, name: str) -> Value:
+    """Read a name of a file of the program, or find the submodule of that name."""
+    if module.filename.endswith(".py"):
+        address = load(ex, state, module.filename)
+        env = state.heap.get(address) if address is not None else None
+        if isinstance(env, Env) and name in env.vars:
+            return env.vars[name]
+    found = ex.project.member(module.filename, name) if ex.project else None
+    return Module(found) if found is not None else Sym(("global", module.filename, name))
+
+
+def load(ex: Executor, state: State, filename: str) -> Address | None:
+    """Run a file's definitions in a state, once, and return where its variables are."""
+    address = ex.frames.name("module", filename)
+    if address in state.heap:
+        return address
+    module = ex.project.lower(filename) if ex.project else None
+    if module is None:
+        return None
+    state.heap[address] = Env(module_variables(filename, imported=True), None)
+    env, frame, grad = state.env, state.frame, state.grad
+    state.stack, state.env = (*state.stack, env), address
+    state.frame = ex.frames.enter(None, module, "module", module)
+    with ex.unpaid():
+        define(ex, state, module)
+    state.stack, state.env, state.frame, state.grad = state.stack[:-1], env, frame, grad
+    return address
+
+
+def define(ex: Executor, state: State, module: ir.Module) -> None:
+    """Run what a file defines in a state; where its code branches, along one way."""
+    env, frame = state.env, state.frame
+    for statement in module.body:
+        if isinstance(statement, DEFINING):
+            ex.exec(statement, state)
+            state.env, state.frame, state.grad = env, frame, True
+
+
+def module_variables(filename: str, imported: bool) -> dict[str, Value]:
+    """Return what every module's environment starts with."""
+    name = os.path.basename(filename).removesuffix(".py") if imported else "__main__"
+    return {"__name__": Const(name), "__file__": Const(filename)}
+
+
+def import_all(ex: Executor, state: State, node: ir.Import) -> None:
+    """Run `from module import *` for a file of the program."""
+    found = ex.project.find(current_file(state), node.level, node.module) if ex.project else None
+    address = load(ex, state, found) if found is not None and found.endswith(".py") else None
+    env = state.heap.get(address) if address is not None else None
+    for name, value in env.vars.items() if isinstance(env, Env) else ():
+        if not name.startswith("_"):
+            state.bind(name, value)
