@@ -49,8 +49,8 @@ def mentioned(term: ir.Expr) -> set[str]:
 def overwrites(place: ir.Node, loop: object, around: Sequence[object]) -> bool:
     """Whether a statement stores an item where a later iteration will put another.
 
-    What is stored under the variable of the outermost loop stays. A buffer that is written round and
-    round does not, nor does one with a place for each name, or for each item of an inner loop.
+    What is stored under the variable of the outermost loop stays. A buffer that is written round
+    and round does not, nor does one with a place for each name, or for each item of an inner loop.
     """
     target = place.targets[0] if isinstance(place, ir.Assign) else None
     if not isinstance(target, ir.Subscript):
@@ -79,11 +79,9 @@ def last_name(name: str) -> str:
     return name.partition("[")[0].rpartition(".")[2]
 
 
-@lru_cache(maxsize=4)
-def trimmed_names(module: ir.Module | None) -> frozenset[str]:
+@lru_cache(maxsize=16)
+def trimmed_names(module: ir.Module) -> frozenset[str]:
     """Return the last names of what a file pops from, clears, or cuts to a slice of itself."""
-    if module is None:
-        return frozenset()
     return frozenset(name for node in _walk(module) for name in _trimmed(node) if name)
 
 

@@ -129,7 +129,7 @@ def _note(
         loops = _loops(held.frame, state.frame)
         if how is Keeping.CONTAINER and overwrites(place, loops[0][1], loops[1:]):
             continue
-        if how is Keeping.CONTAINER and last_name(name) in trimmed_names(_module(state)):
+        if how is Keeping.CONTAINER and _is_trimmed(ex, state, last_name(name)):
             continue
         grown = replace(held, grown=True, loops=loops)
         state.holds[held.place, held.frame] = grown
@@ -185,9 +185,16 @@ def _loops(earlier: Frame, later: Frame) -> tuple[Loop, ...]:
     return tuple(around)
 
 
-def _module(state: State) -> ir.Module | None:
-    root = list(state.frame.chain())[-1]
-    return root.detail if isinstance(root.detail, ir.Module) else None
+def _is_trimmed(ex: Executor, state: State, name: str) -> bool:
+    """Whether a file that the path leads through takes something out of what has this name."""
+    modules: dict[str, ir.Module | None] = {}
+    for frame in reversed(list(state.frame.chain())):
+        if isinstance(frame.detail, ir.Module):
+            modules[frame.detail.filename] = frame.detail
+        elif isinstance(frame.detail, ir.Function) and frame.detail.filename not in modules:
+            project, filename = ex.project, frame.detail.filename
+            modules[filename] = project.lower(filename) if project else None
+    return any(name in trimmed_names(module) for module in modules.values() if module)
 
 
 # ------------------------------------------------------------------------------------ passes
@@ -199,8 +206,8 @@ def note_start(state: State, call: ir.Call, root: Value) -> None:
     values = [root]
     if isinstance(call.func, ir.Attribute):
         found = [state.lookup(variable) for variable in set(operands(call.func.value))]
-        used = [value for value in found if state.nodes(value)]
-        values += used if len(used) == 1 else []
+        used = [value for value in found if value is not None and state.nodes(value)]
+        values = [root, *used] if len(used) == 1 else values
     for value in values:
         if isinstance(value, Sym):
             state.passed[value.name] = True
