@@ -444,11 +444,16 @@ class Function(Node):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Module(Node):
-    """A whole file; `flagged` are its calls that name `retain_graph` or `create_graph`."""
+    """A whole file.
+
+    `flagged` are its calls that name `retain_graph` or `create_graph`, `calls` the last parts of the
+    names of all that it calls.
+    """
 
     filename: str
     body: Block
     flagged: tuple[FlaggedCall, ...]
+    calls: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -37,7 +37,7 @@ def run_program(ex: Executor, modules: Sequence[ir.Module]) -> None:
     relevant = Relevance(modules, ex.backward_functions)
     for module in modules:
         with ex.guarded(module.filename):
-            _run_top_level(ex, module)
+            _run_top_level(ex, module, relevant.only_calls(module))
     for wanted in (False, True):
         for module in modules:
             if any(relevant.reaches(f) and f not in ex.called for f in functions_in(module.body)):
@@ -84,7 +84,9 @@ class Relevance:
     """Tells from the names that they mention which functions can reach a backward pass."""
 
     def __init__(self, modules: Iterable[ir.Module], extra: Iterable[str] = ()) -> None:
+        modules = list(modules)
         self._functions = [f for module in modules for f in functions_in(module.body)]
+        self._with_passes = {m.filename for m in modules if m.calls & PASS_NAMES.union(extra)}
         self._names = set(PASS_NAMES) | set(extra)
         self._mentions = Counter(
             name for function in self._functions for name in function.mentions.calls
@@ -97,6 +99,10 @@ class Relevance:
                 if name not in self._names and name not in GENERIC and self.reaches(function):
                     self._names.add(name)
                     grown = True
+
+    def only_calls(self, module: ir.Module) -> bool:
+        """Whether a file runs no pass itself, but may call functions of other files that do."""
+        return module.filename not in self._with_passes
 
     @property
     def reaching(self) -> frozenset[str]:
@@ -127,10 +133,10 @@ def functions_in(block: Sequence[ir.Stmt]) -> Iterable[ir.Function]:
 
 
 # --------------------------------------------------------------------------------- top level
-def _run_top_level(ex: Executor, module: ir.Module) -> None:
+def _run_top_level(ex: Executor, module: ir.Module, caller: bool) -> None:
     """Run a file as a program."""
     ex.begin_file()
-    ex.begin()
+    ex.begin(caller)
     try:
         for state, _ in run_block(ex, module.body, _fresh(ex, module, imported=False)):
             ex.finish(state)
@@ -166,7 +172,7 @@ def _run_function(
 ) -> None:
     if func.function in ex.called or not relevant.reaches(func.function):
         return
-    ex.begin()
+    ex.begin(relevant.only_calls(module))
     state = _cleared(base)
     state.frame = _entry_frame(ex, module, func.function)
     try:
@@ -187,7 +193,7 @@ def _run_class(ex: Executor, base: State, module: ir.Module, cls: Ref, relevant:
     methods = _entry_methods(ex, base, cls, relevant)
     if not methods:
         return
-    ex.begin()
+    ex.begin(relevant.only_calls(module))
     state = _cleared(base)
     state.frame = _entry_frame(ex, module, cls)
     place = methods[0].function

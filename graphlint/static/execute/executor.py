@@ -39,7 +39,7 @@ class Budget:
     Attributes:
         steps: expressions and statements evaluated, and states compared, for one entry point.
         total: the same for a whole file; entry points that come later share what is left.
-        least: what an entry point gets all the same.
+        least: what an entry point gets all the same; one in a file without passes gets no more.
         depth: nested calls.
         recursion: nested calls of one function.
         iterations: of a loop whose count is known; a longer one runs for its first two and its
@@ -48,7 +48,7 @@ class Budget:
 
     steps: int = 30_000
     total: int = 120_000
-    least: int = 3_000
+    least: int = 2_000
     depth: int = 14
     recursion: int = 4
     iterations: int = 4
@@ -87,12 +87,13 @@ class Executor:
         self._limit = self.budget.steps
 
     # --------------------------------------------------------------------------------- stepping
-    def begin(self) -> None:
-        """Give the next entry point its steps."""
+    def begin(self, caller: bool = False) -> None:
+        """Give the next entry point its steps; `caller` says that its file has no passes itself."""
         self._spent += self._steps
         self._steps = 0
         left = self.budget.total - self._spent
-        self._limit = max(self.budget.least, min(self.budget.steps, left))
+        most = self.budget.least if caller else self.budget.steps
+        self._limit = max(self.budget.least, min(most, left))
         self.records.begin()
 
     def begin_file(self) -> None:
@@ -111,9 +112,9 @@ class Executor:
         except Exception as error:  # noqa: BLE001
             self.failures.append((filename, error))
 
-    def step(self) -> None:
-        """Spend a step of the entry point's budget."""
-        self._steps += 1
+    def step(self, steps: int = 1) -> None:
+        """Spend steps of the entry point's budget."""
+        self._steps += steps
         if self._steps > self._limit:
             raise OutOfSteps
 

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
 
 MANY, TOO_MANY, MOST = 3, 10, 24
+COMPARED_PER_STEP = 16
+"""How many objects and nodes of a state are compared in the time of one step."""
 DULL = ("dull",)
 
 
@@ -189,7 +191,6 @@ def settle_and_key(
     ex: Executor, state: State, extra: Iterable[Value | None] = (), level: int = 0
 ) -> tuple[Key, set[Address]]:
     """Settle the passes that nobody can reach any more, and return the state's structural key."""
-    ex.step()
     parts = _Parts(level)
     loose = [parts.value(v) for v in (*extra, *state.temps, *state.yields)]
     written = (*state.attrs.items(), *state.memos.items())
@@ -205,6 +206,7 @@ def settle_and_key(
             todo += addresses
             roots.update(nodes)
     live = reachable(state.graph, roots)
+    ex.step(1 + (len(objects) + len(live)) // COMPARED_PER_STEP)
     settle(ex, state, live)
     graph = frozenset([state.graph[number] for number in live])
     fate = _fates(state, live)

@@ -32,4 +32,5 @@ def lower(source: str, filename: str) -> ir.Module:
     places = Places(source)
     lowering = Lowering(places, filename)
     body = lowering.block(tree.body)
-    return ir.Module(places.whole(), filename, body, tuple(lowering.flagged))
+    calls = frozenset(lowering.mentions.calls)
+    return ir.Module(places.whole(), filename, body, tuple(lowering.flagged), calls)
