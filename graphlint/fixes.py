@@ -92,13 +92,21 @@ class FixedFile:
             ) from error
 
 
-def fix_file(path: Path | str, config: Config, *, unsafe: bool = False) -> FixedFile:
+def fix_file(
+    path: Path | str,
+    config: Config,
+    *,
+    unsafe: bool = False,
+    agreed: Sequence[Finding] | None = None,
+) -> FixedFile:
     """Work out what the fixes make of a file.
 
     Args:
         path: the file.
         config: what to look for; only what it would have told is fixed.
         unsafe: apply unsafe fixes too.
+        agreed: what was found in the file beside the files that it works with; nothing else is
+            fixed, whatever is found in the file alone.
 
     Raises:
         GraphlintError: the file can't be read.
@@ -111,14 +119,20 @@ def fix_file(path: Path | str, config: Config, *, unsafe: bool = False) -> Fixed
     # Some encodings write the same text in several ways: what can't be written back stays.
     if not source.problem and source.encode(source.text) != data:
         return FixedFile(str(path), source, FixedText(source.text, (), (), LintResult()))
-    return FixedFile(str(path), source, fix_source(source, config, unsafe=unsafe))
+    return FixedFile(str(path), source, fix_source(source, config, unsafe=unsafe, agreed=agreed))
 
 
-def fix_source(source: SourceFile, config: Config, *, unsafe: bool = False) -> FixedText:
+def fix_source(
+    source: SourceFile,
+    config: Config,
+    *,
+    unsafe: bool = False,
+    agreed: Sequence[Finding] | None = None,
+) -> FixedText:
     """Apply the fixes to a file that was read; see `fix_file`."""
     if source.problem:
         return FixedText(source.text, (), (), LintResult())
-    fixed = fix_text(source.text, source.filename, config, unsafe=unsafe)
+    fixed = fix_text(source.text, source.filename, config, unsafe=unsafe, agreed=agreed)
     try:
         source.encode(fixed.text)
     except UnicodeEncodeError:
@@ -127,7 +141,12 @@ def fix_source(source: SourceFile, config: Config, *, unsafe: bool = False) -> F
 
 
 def fix_text(
-    text: str, filename: str, config: Config | None = None, *, unsafe: bool = False
+    text: str,
+    filename: str,
+    config: Config | None = None,
+    *,
+    unsafe: bool = False,
+    agreed: Sequence[Finding] | None = None,
 ) -> FixedText:
     """Apply the fixes to a text, round by round.
 
@@ -136,15 +155,19 @@ def fix_text(
         filename: what the file is called.
         config: what to look for, the defaults unless told.
         unsafe: apply unsafe fixes too.
+        agreed: the findings that may be fixed, all unless told.
     """
     result = lint_text(text, filename, config)
+    known = None if agreed is None else _marks(agreed, text, unsafe)
     applied: list[Finding] = []
     dropped: dict[_Key, Finding] = {}
     width = len(result.findings)
     for _ in range(_ROUNDS_PER_FINDING * width):
         lines = Lines(text)
         wanted = [
-            f for f in result.findings if _wanted(f, unsafe) and _key(f, lines) not in dropped
+            f
+            for f in result.findings
+            if _wanted(f, unsafe) and _key(f, lines) not in dropped and _agreed(f, text, known)
         ]
         batch = _apart(wanted)[:width]
         if not batch:
@@ -213,6 +236,20 @@ def _wanted(finding: Finding, unsafe: bool) -> bool:
         return False
     allowed = {Applicability.SAFE, Applicability.UNSAFE} if unsafe else {Applicability.SAFE}
     return finding.fix.applicability in allowed
+
+
+def _marks(findings: Iterable[Finding], text: str, unsafe: bool) -> frozenset[tuple[str, str]]:
+    """Return what findings are recognised by while rows move: their codes and their lines."""
+    rows = _rows(text)
+    return frozenset(
+        (f.code, rows[f.location.row - 1].strip()) for f in findings if _wanted(f, unsafe)
+    )
+
+
+def _agreed(finding: Finding, text: str, known: frozenset[tuple[str, str]] | None) -> bool:
+    if known is None or finding.code == _MAY_COME:
+        return True
+    return (finding.code, _rows(text)[finding.location.row - 1].strip()) in known
 
 
 def _apart(findings: Iterable[Finding]) -> list[Finding]:

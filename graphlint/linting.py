@@ -12,6 +12,7 @@ from pathlib import Path
 from graphlint.errors import GraphlintError
 from graphlint.findings import Applicability, Finding, Fix, Location
 from graphlint.judge import judge
+from graphlint.observing import Observed, observe_files
 from graphlint.rules import Rule, all_rules
 from graphlint.rules.rg000_syntax_error import RULE as RG000
 from graphlint.selection import enabled_codes
@@ -108,27 +109,36 @@ def lint_text(source: str, filename: str, config: Config | None = None) -> LintR
     return _lint(SourceFile(filename, source.removeprefix("\ufeff")), config or Config())
 
 
-def lint_bytes(data: bytes, filename: str, config: Config | None = None) -> LintResult:
+def lint_bytes(
+    data: bytes,
+    filename: str,
+    config: Config | None = None,
+    observed: Sequence[Finding] | None = None,
+) -> LintResult:
     """Lint the bytes of one file.
 
     Args:
         data: the bytes, in whatever encoding their cookie names.
         filename: what to call it.
         config: what to look for, the defaults unless told.
+        observed: what the rules find in it, where it was observed already.
     """
     config = config or Config()
     matters = can_hold_passes(data, config.backward_functions) or can_hold_suppressions(data)
-    if matters or not parses(data, filename):
-        return _lint(decode_source(data, filename), config)
+    if observed or matters or not parses(data, filename):
+        return _lint(decode_source(data, filename), config, observed)
     return LintResult(files=1)
 
 
-def lint_file(path: Path | str, config: Config | None = None) -> LintResult:
+def lint_file(
+    path: Path | str, config: Config | None = None, observed: Sequence[Finding] | None = None
+) -> LintResult:
     """Lint one file.
 
     Args:
         path: where it is; findings call it that.
         config: what to look for, the defaults unless told.
+        observed: what the rules find in it, where it was observed already.
 
     Returns:
         The result. A file that can't be read is one of its errors.
@@ -138,7 +148,7 @@ def lint_file(path: Path | str, config: Config | None = None) -> LintResult:
     except OSError as error:
         message = f"{path}: can't be read: {error.strerror or error}."
         return LintResult(errors=(LintError(str(path), message),))
-    return lint_bytes(data, str(path), config)
+    return lint_bytes(data, str(path), config, observed)
 
 
 def lint_paths(
@@ -159,44 +169,58 @@ def lint_paths(
 
 
 def lint_files(files: Sequence[str], config: Config, jobs: int | None = 1) -> LintResult:
-    """Lint files that are known; see `lint_paths`."""
+    """Lint files that are known, together: calls are followed between them; see `lint_paths`."""
+    try:
+        observed = observe_files(files, config)
+    # Whichever file it is that the observer fails on: each on its own will tell.
+    except Exception:  # noqa: BLE001
+        observed = Observed()
+    work = [(path, observed.findings.get(path)) for path in files if path not in observed.failures]
+    errors = tuple(_internal_error(path, error) for path, error in observed.failures.items())
+    broken = LintResult(errors=errors, files=len(errors))
     jobs = jobs or os.cpu_count() or 1
     if jobs < 2 or len(files) < _WORTH_PROCESSES:
-        return LintResult.join(lint_file(path, config) for path in files)
+        return LintResult.join([broken, _lint_chunk(work, config)])
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
     # Every so many files, not runs of them: neighbours in a folder tend to be alike in cost.
-    chunks = [files[start :: jobs * _CHUNKS_PER_JOB] for start in range(jobs * _CHUNKS_PER_JOB)]
+    chunks = [work[start :: jobs * _CHUNKS_PER_JOB] for start in range(jobs * _CHUNKS_PER_JOB)]
     with ProcessPoolExecutor(jobs) as pool:
         try:
-            return LintResult.join(pool.map(_lint_chunk, chunks, [config] * len(chunks)))
+            parts = list(pool.map(_lint_chunk, chunks, [config] * len(chunks)))
         except BrokenProcessPool as error:
             raise GraphlintError(
                 "A process that lints was killed, perhaps for want of memory. Run again with "
                 "`--jobs 1`, or on fewer files, to see which file it is."
             ) from error
+    return LintResult.join([broken, *parts])
 
 
-def _lint_chunk(files: Sequence[str], config: Config) -> LintResult:
-    return LintResult.join(lint_file(path, config) for path in files)
+def _lint_chunk(work: Sequence[tuple[str, list[Finding] | None]], config: Config) -> LintResult:
+    return LintResult.join(lint_file(path, config, observed) for path, observed in work)
 
 
-def _lint(source: SourceFile, config: Config) -> LintResult:
+def _lint(
+    source: SourceFile, config: Config, observed: Sequence[Finding] | None = None
+) -> LintResult:
     enabled = enabled_codes(config, source.filename)
     rules = {rule.code: rule for rule in all_rules() if rule.code in enabled}
     try:
-        trace = _observe(source, config)
-        found = (
-            judge(trace, rules.values()) if isinstance(trace, Trace) else [_rg000(source, trace)]
-        )
+        found, problem = list(observed or ()), source.problem
+        if observed is None:
+            trace = _observe(source, config)
+            if isinstance(trace, Trace):
+                found = judge(trace, rules.values())
+            else:
+                found, problem = [_rg000(source, trace)], trace
         found = [_with_fix(f, rules[f.code], source) for f in found if f.code in enabled]
     # The one boundary: whatever is wrong in the analysis of one file, the others are still linted.
     except Exception as error:  # noqa: BLE001
         return LintResult(errors=(_internal_error(source.filename, error),), files=1)
     statements = _read_statements(source.text, found)
     divided = apply_suppressions(
-        found, statements, enabled, source.filename, report_unused=isinstance(trace, Trace)
+        found, statements, enabled, source.filename, report_unused=problem is None
     )
     least = Confidence(config.min_confidence).rank
     return LintResult(

@@ -32,7 +32,11 @@ def observing(monkeypatch: pytest.MonkeyPatch, what: Trace | BaseException) -> N
             raise what
         return what
 
+    def observe_project(files: list[str], *_: object) -> tuple[Trace, list[str], list[object]]:
+        return observe("", ""), files, []
+
     monkeypatch.setattr(graphlint.static, "observe", observe)
+    monkeypatch.setattr(graphlint.static, "observe_project", observe_project)
 
 
 def unneeded(*doubts: Doubt) -> Trace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -96,6 +96,11 @@ def check(request: Request) -> int:
     outcome = Outcome(result)
     if request.fix or request.diff:
         outcome = fix_files(result, settings, request.unsafe_fixes, write=request.fixing)
+    if request.fixing and outcome.fixed:
+        # Files were mended one by one: what is left is seen only by looking at all of them again.
+        again = LintResult.join(lint_files(group, config, jobs) for config, group in groups)
+        failed = outcome.result.errors[len(result.errors) :]
+        outcome = replace(outcome, result=replace(again, errors=(*again.errors, *failed)))
     return _show(request, outcome, _Sources(None, ""))
 
 

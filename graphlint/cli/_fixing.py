@@ -60,7 +60,8 @@ def _fix_file(
     from graphlint.fixes import fix_file
 
     config = settings.of_folder(Path(file).absolute().parent)
-    mended = fix_file(file, config, unsafe=unsafe)
+    agreed = [finding for finding in outcome.result.findings if finding.filename == file]
+    mended = fix_file(file, config, unsafe=unsafe, agreed=agreed)
     if write:
         mended.write()
     return Outcome(

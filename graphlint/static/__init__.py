@@ -49,7 +49,7 @@ def observe_project(
     decode: Callable[[str], str | None],
     backward_functions: Iterable[str] = (),
     sinks: Iterable[str] = (),
-) -> tuple[Trace, list[tuple[str, Exception]]]:
+) -> tuple[Trace, list[str], list[tuple[str, Exception]]]:
     """Execute the files of a project together, following imports and calls between them.
 
     Args:
@@ -61,7 +61,8 @@ def observe_project(
         sinks: extra names of functions that only log what they are handed.
 
     Returns:
-        One trace for all files, and the mistakes of graphlint's own that it ran into, by file.
+        One trace for all files, the files that were run, and the mistakes of graphlint's own that
+        were met, by file.
     """
     from graphlint.static.execute.run import execute
     from graphlint.static.project import Project
@@ -70,7 +71,8 @@ def observe_project(
     with roomy():
         project = Project(root, decode)
         modules = choose_roots(files, project, read, tuple(backward_functions))
-        return execute(modules, project, backward_functions, sinks)
+        trace, failures = execute(modules, project, backward_functions, sinks)
+    return trace, [module.filename for module in modules], failures
 
 
 @contextmanager

@@ -13,8 +13,6 @@ from graphlint.static.project import Project
 
 ROUNDS = 2
 """How many steps up the chain of callers files are looked for."""
-SHORTEST = 3
-"""Shorter names match by chance too often."""
 
 
 def choose_roots(
@@ -56,5 +54,5 @@ def _module_name(filename: str) -> str:
 
 
 def _pattern(names: Iterable[str]) -> re.Pattern[bytes]:
-    words = sorted({re.escape(name).encode() for name in names if len(name) >= SHORTEST})
+    words = sorted({re.escape(name).encode() for name in names if name})
     return re.compile(rb"\b(?:" + b"|".join(words) + rb")\b" if words else rb"(?!)")

@@ -51,8 +51,7 @@ def _run_definitions(
     with ex.guarded(module.filename):
         ex.begin_file()
         state = _fresh(ex, module, imported=True)
-        with ex.unpaid():
-            define(ex, state, module)
+        define(ex, state, module)
         state = _cleared(state)
         for cls in _own_classes(ex, state, module) if not mentioned else ():
             _run_class(ex, state, module, cls, relevant)

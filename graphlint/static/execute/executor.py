@@ -120,10 +120,18 @@ class Executor:
 
     @contextmanager
     def unpaid(self) -> Iterator[None]:
-        """Take no steps off the entry point's budget for a while: loading what it imports."""
-        before = self._steps
-        yield
-        self._steps = before
+        """Take no steps off the entry point's budget: what loads an import has one of its own.
+
+        What goes beyond that budget is left out.
+        """
+        before = (self._steps, self._limit)
+        self._steps, self._limit = 0, self.budget.least
+        try:
+            yield
+        except OutOfSteps:
+            pass
+        finally:
+            self._steps, self._limit = before
 
     def eval(self, node: ir.Expr, state: State) -> Results:
         """Evaluate an expression: the states in which it may end, each with its value."""

@@ -85,19 +85,20 @@ def load(ex: Executor, state: State, filename: str) -> Address | None:
     env, frame, grad = state.env, state.frame, state.grad
     state.stack, state.env = (*state.stack, env), address
     state.frame = ex.frames.enter(None, module, "module", module)
-    with ex.unpaid():
-        define(ex, state, module)
+    define(ex, state, module)
     state.stack, state.env, state.frame, state.grad = state.stack[:-1], env, frame, grad
     return address
 
 
 def define(ex: Executor, state: State, module: ir.Module) -> None:
     """Run what a file defines in a state; where its code branches, along one way."""
-    env, frame = state.env, state.frame
+    env, frame, stack, temps = state.env, state.frame, state.stack, state.temps
     for statement in module.body:
         if isinstance(statement, DEFINING):
-            ex.exec(statement, state)
-            state.env, state.frame, state.grad = env, frame, True
+            with ex.unpaid():
+                ex.exec(statement, state)
+            state.env, state.frame, state.stack, state.temps = env, frame, stack, temps
+            state.grad = True
 
 
 def module_variables(filename: str, imported: bool) -> dict[str, Value]:
