@@ -232,6 +232,73 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Creation:
+    """All passes of one call that made differentiable gradients (`create_graph`).
+
+    Attributes:
+        site: the call.
+        at: the call that wrote the flag: `site`, or a caller that hands it on.
+        form: which function was called.
+        differentiated: somebody differentiates the gradients on some path, or may.
+        cleared: the gradients that it left in leaves are thrown away on some path.
+        doubts: what weakens the claim that they never are.
+        foreign: part of the graph comes from code that is not known, and may have hooks of its own.
+    """
+
+    site: Site
+    at: Site
+    form: Form = Form.AUTOGRAD_GRAD
+    differentiated: bool = False
+    cleared: bool = False
+    doubts: frozenset[Doubt] = frozenset()
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantTerm:
+    """A gradient without a graph of its own that a later pass takes for a constant.
+
+    Attributes:
+        site: the call that made the gradient, without `create_graph`.
+        later: the pass that differentiates a loss made of it.
+        added: where a term made of the gradient was added to that loss; None where the loss is
+            made of nothing else, so that the later pass raises.
+    """
+
+    site: Site
+    later: Site
+    added: Site | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GradRead:
+    """`.grad` is read of a tensor that is no leaf, after a pass, and nobody asked to retain it.
+
+    Attributes:
+        site: where it is read.
+        made: where the tensor was made.
+    """
+
+    site: Site
+    made: Site
+
+
+@dataclass(frozen=True, slots=True)
+class RetainGrad:
+    """All executions of one call of `retain_grad`.
+
+    Attributes:
+        site: the call.
+        on_leaf: the tensor was a leaf each time.
+        read: somebody reads the gradient on some path, or may.
+    """
+
+    site: Site
+    on_leaf: bool = False
+    read: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What a call that can run a pass says, executed or not: its flags as written.
 
@@ -324,6 +391,11 @@ class Trace:
         overruled: calls whose `retain_graph` was off while `create_graph` was on, and freed the
             graph: the one is no repetition of the other there.
         holds: statements that keep every iteration's graph for nothing.
+        passes: calls that run passes of torch's own, and were executed.
+        creations: calls that made differentiable gradients.
+        constants: gradients that a later pass takes for constants.
+        grad_reads: reads of gradients that are not there.
+        retained_grads: calls of `retain_grad`.
         observed: the trace comes from a real run.
     """
 
@@ -333,6 +405,11 @@ class Trace:
     doubts: tuple[tuple[Site, Doubt], ...] = ()
     overruled: frozenset[Site] = frozenset()
     holds: tuple[Hold, ...] = ()
+    passes: frozenset[Site] = frozenset()
+    creations: tuple[Creation, ...] = ()
+    constants: tuple[ConstantTerm, ...] = ()
+    grad_reads: tuple[GradRead, ...] = ()
+    retained_grads: tuple[RetainGrad, ...] = ()
     observed: bool = False
 
     def retentions(self) -> Iterator[Retention]:

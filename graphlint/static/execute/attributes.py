@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.classes import find_method, is_module, members
+from graphlint.static.execute.grad_reads import read_grad
+from graphlint.static.execute.gradients import note_cleared, note_escape, note_touched
 from graphlint.static.execute.imports import module_attribute, resolve
 from graphlint.static.execute.modules import set_requires_grad
 from graphlint.static.execute.ops import apply_op, is_tensor
@@ -42,6 +44,8 @@ def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name:
     if isinstance(owner, External):
         return [(state, External(f"{owner.name}.{name}"))]
     if isinstance(owner, Sym):
+        if name == "grad":
+            note_touched(ex, state)
         return [(state, _of_unknown(state, node, owner, name))]
     if isinstance(owner, Module):
         return [(state, resolve(ex, state, module_attribute(ex, state, owner, name)))]
@@ -110,7 +114,8 @@ def _of_tensor(
     if name == "data":
         return state.tensor(node)
     if name == "grad":
-        return state.attrs.get(("attribute", owner.address, "grad")) or state.tensor(node)
+        written = state.attrs.get(("attribute", owner.address, "grad"))
+        return written or read_grad(ex, state, node, owner, found)
     if name in VIEWS:
         return apply_op(ex, state, node, name, (owner,))
     if name == "requires_grad":
@@ -151,11 +156,14 @@ def set_attribute(
     ex: Executor, state: State, node: ir.Node, owner: Value, name: str, value: Value
 ) -> list[State]:
     """Write an attribute of a value."""
+    if name == "grad":
+        note_cleared(ex, state)
     if isinstance(owner, Sym):
         state.attrs["attribute", owner.name, name] = value
         return [state]
     found = state.object(owner) if isinstance(owner, Ref) else None
     if not isinstance(owner, Ref) or found is None:
+        note_escape(ex, state, (value,))
         return [state]
     if isinstance(found, Instance):
         setter = _setter(state, found, owner, name)
@@ -167,6 +175,8 @@ def set_attribute(
     elif isinstance(found, Class):
         state.put(owner, replace(found, members={**found.members, name: value}))
     elif isinstance(found, Tensor):
+        if name not in ("grad", "data", "requires_grad"):
+            note_escape(ex, state, (value,))
         _set_on_tensor(state, node, owner, found, name, value)
     return [state]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.attributes import get_attribute, set_attribute
 from graphlint.static.execute.branches import truth
+from graphlint.static.execute.gradients import note_escape
 from graphlint.static.execute.holds import BOUNDED
 from graphlint.static.execute.items import Items, every, iterate, length
 from graphlint.static.execute.numbers import arithmetic, depends_on_position, name_of
@@ -219,6 +220,7 @@ def _setattr(
             (after, NONE)
             for after in set_attribute(ex, state, node, args[0], args[1].value, args[2])
         ]
+    note_escape(ex, state, args)
     return [(state, NONE)]
 
 

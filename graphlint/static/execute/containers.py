@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.gradients import note_escape
 from graphlint.static.execute.holds import note_stored
 from graphlint.static.execute.items import every
 from graphlint.static.execute.numbers import name_of
@@ -54,6 +55,7 @@ def call_list(
         return [(state, state.new(node, List(items, found.length, found.kind)))]
     elif name not in ("sort", "remove", "discard"):
         hand_over(state, args, name)
+        note_escape(ex, state, args)
         return [(state, state.sym(node, "number"))]
     return [(state, NONE)]
 
@@ -141,6 +143,7 @@ def call_unknown_container(
     """Call a method that an unknown value shares with containers."""
     if name in ("append", "extend", "add"):
         hand_over(state, args, name)
+        note_escape(ex, state, args)
         return [(state, NONE)]
     if name == "items":
         pairs = tuple(

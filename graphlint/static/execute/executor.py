@@ -14,6 +14,7 @@ from typing import Any
 
 from graphlint.static import ir
 from graphlint.static.execute.frames import Frame, Frames
+from graphlint.static.execute.gradients import note_end, note_escape
 from graphlint.static.execute.graph import reachable
 from graphlint.static.execute.leaks import settle_holds
 from graphlint.static.execute.merge import Outcome, settle
@@ -189,6 +190,8 @@ class Executor:
 
     def escape(self, state: State, values: Iterable[Value]) -> None:
         """Note that graphs get out of what is analysed: whoever has them may visit them."""
+        values = list(values)
+        note_escape(self, state, values)
         roots = [node for value in values for node in state.nodes(value)]
         for number in reachable(state.graph, roots) if state.pending else ():
             for keeper in state.kept.get(number, ()):
@@ -204,6 +207,7 @@ class Executor:
         """Settle everything that a path leaves pending at its end."""
         escaping = (*escaping, *state.attrs.values())
         self.escape(state, escaping)
+        note_end(self, state)
         if incomplete:
             self.records.cut_short(state.pending.values())
         else:

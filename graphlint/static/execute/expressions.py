@@ -11,6 +11,7 @@ from graphlint.static.execute import calls, subscripts
 from graphlint.static.execute.attributes import get_attribute
 from graphlint.static.execute.branches import negate, truth
 from graphlint.static.execute.comprehensions import comprehension
+from graphlint.static.execute.grad_reads import note_compared
 from graphlint.static.execute.imports import resolve
 from graphlint.static.execute.items import every
 from graphlint.static.execute.library import BUILTINS
@@ -163,10 +164,11 @@ def _decided(left: Value, way: bool) -> Value:
 
 
 def _compare(ex: Executor, node: ir.Compare, state: State) -> Results:
-    return [
-        (after, _compared(after, node, left, right))
-        for after, (left, right) in ex.eval_each((node.left, node.right), state)
-    ]
+    results: Results = []
+    for after, (left, right) in ex.eval_each((node.left, node.right), state):
+        note_compared(ex, after, left, right)
+        results.append((after, _compared(after, node, left, right)))
+    return results
 
 
 def _compared(state: State, node: ir.Compare, left: Value, right: Value) -> Value:

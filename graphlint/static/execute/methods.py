@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute import containers, module_methods, tensor_methods, unknown
 from graphlint.static.execute.distributions import call_distribution
+from graphlint.static.execute.grad_reads import note_method
 from graphlint.static.execute.modules import call_optimizer, leaf_tensors
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.passes import run_pass
@@ -151,6 +152,7 @@ def _of_unknown(
         optimizer = state.get(args[0], Optimizer)
         assert optimizer is not None
         return call_optimizer(ex, state, node, optimizer, "step", args[1:], keywords)
+    note_method(ex, state, node, owner, name)
     if name in QUIET_METHODS:
         return [(state, owner if name in ("train", "eval") else NONE)]
     if name in PARAMETER_METHODS:

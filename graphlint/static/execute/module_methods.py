@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute import unknown
 from graphlint.static.execute.classes import members, resolution_order
+from graphlint.static.execute.grad_reads import note_method
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import (
     clear_gradients,
@@ -75,6 +76,7 @@ def call_module(
         on = name == "train" and not (args and isinstance(args[0], Const) and not args[0].value)
         set_training(state, owner, on)
         return [(state, owner)]
+    note_method(ex, state, node, owner, name)
     if name in RETURN_SELF:
         return [(state, owner)]
     if name == "load_state_dict":

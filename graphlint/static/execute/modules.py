@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.gradients import note_cleared
 from graphlint.static.execute.graph import Leaf
 from graphlint.static.execute.items import every
 from graphlint.static.execute.ops import Input, adopt_unknown, op_inputs, record_op
@@ -259,6 +260,7 @@ def call_optimizer(
 ) -> Results:
     """Call an optimizer's method; a step changes its parameters in place."""
     if name == "zero_grad":
+        note_cleared(ex, state)
         clear_gradients(state, found.leaves, args, keywords)
     if name != "step":
         return [(state, NONE if name in ("zero_grad", "add_param_group") else state.sym(node))]

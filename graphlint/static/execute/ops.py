@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.gradients import follow
 from graphlint.static.execute.graph import Leaf
 from graphlint.static.execute.passes import foreign_node
 from graphlint.static.execute.records import site_of
@@ -76,7 +77,9 @@ def apply_op(
     adopt_unknown(state, place, [*args, *keywords.values()])
     inputs = op_inputs(state, row, args, keywords)
     node = record_op(state, place, name, row, inputs)
-    return _results(state, place, row, node, args, keywords)
+    made = _results(state, place, row, node, args, keywords)
+    follow(state, place, name, args, keywords, made)
+    return made
 
 
 def _row(state: State, name: str, args: Sequence[Value]) -> Op:
@@ -221,6 +224,7 @@ def apply_inplace(
         node = record_op(state, place, name, change.op, inputs)
         if node is not None and not (tensor.leaf is not None and tensor.node is None):
             state.put(target, Tensor(node))
+            follow(state, place, name.rstrip("_"), (target, *args), keywords or {}, target)
     return target
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.frames import Frame
+from graphlint.static.execute.gradients import note_gradient, note_pass, note_root
 from graphlint.static.execute.graph import (
     Freed,
     Leaf,
@@ -78,7 +79,8 @@ class Request:
         roots: the nodes that it starts from.
         nodes, leaves: what gradients are wanted for; None means everything.
         retains, creates: the flags; asked: `retain_graph` itself was passed and true.
-        flag: the value passed for it, if any.
+        flag: the value passed for it, if any; create: that of `create_graph`.
+        some_inputs: gradients are wanted for some inputs only, whichever these are.
     """
 
     call: ir.Call
@@ -92,6 +94,8 @@ class Request:
     asked: bool
     flag: Value | None
     doubts: frozenset[Doubt] = frozenset()
+    create: Value | None = None
+    some_inputs: bool = False
 
 
 def run_pass(
@@ -124,8 +128,12 @@ def run_pass(
             asked,
             given.get("retain_graph"),
             doubts,
+            given.get("create_graph"),
+            wanted is not None and wanted != NONE,
         )
+        note_root(ex, request_state, site, root)
         visited = visit(ex, request_state, request)
+        note_pass(ex, request_state, request, visited)
         value: Value = NONE
         if form is Form.AUTOGRAD_GRAD:
             value = gradients(ex, request_state, request, visited, wanted, given)
@@ -389,6 +397,8 @@ def gradients(
     """Return what `autograd.grad` returns: a tuple with one gradient for every input."""
     count = _count(state, wanted)
     made = [_gradient(state, request, visited, given) for _ in range(count or 1)]
+    for gradient in made:
+        note_gradient(ex, state, request, gradient)
     if count is not None:
         return Tuple(tuple(made))
     return state.new(request.call, List((made[0],), state.sym(request.call, "length")))

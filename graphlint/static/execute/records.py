@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from graphlint.static import ir
 from graphlint.static.execute.frames import Frame
+from graphlint.static.execute.gradient_records import GradientRecords
 from graphlint.static.execute.state import Pending
 from graphlint.trace import Call, Clash, Confidence, Doubt, Hold, Pass, Run, Site, Trace
 
@@ -32,6 +33,7 @@ class Records:
         clashes: passes that torch refuses.
         doubts: what weakens claims about every execution of a call.
         overruled: calls that freed their graph although `create_graph` was on.
+        gradients: what is done with gradients.
         holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
         stepping: the loops, as syntax nodes, in which an optimizer steps.
     """
@@ -45,6 +47,7 @@ class Records:
     stepping: set[object] = field(default_factory=set)
     _ended: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     _complete: bool = True
+    gradients: GradientRecords = field(default_factory=GradientRecords)
     _visited: dict[Site, None] = field(default_factory=dict)
 
     def begin(self) -> None:
@@ -128,6 +131,11 @@ class Records:
             tuple(self.doubts),
             frozenset(self.overruled),
             tuple(dict.fromkeys(self._leaks())),
+            passes=frozenset(self.gradients.passes),
+            creations=self.gradients.creations(),
+            constants=tuple(self.gradients.constant),
+            grad_reads=self.gradients.grad_reads(),
+            retained_grads=self.gradients.retained_grads(),
         )
 
 

@@ -87,6 +87,7 @@ class State:
             values that they started from; holds: values that were
             kept with their graphs (`holds`). Neither tells states apart: what one path did with
             equal graphs can be done.
+        facts: what is known of gradients (Note [Facts about gradients]).
         grad: whether operations are recorded; grad_at_yield: whether they were at the last yield.
     """
 
@@ -113,6 +114,7 @@ class State:
     memos: dict[Key, Value] = field(default_factory=dict)
     passed: dict[NodeId | Key, bool] = field(default_factory=dict)
     holds: dict[tuple[ir.Node, Frame], Held] = field(default_factory=dict)
+    facts: dict[tuple[str, Any], Any] = field(default_factory=dict)
     grad: bool = True
     grad_at_yield: bool = True
     passes: int = 0
@@ -133,6 +135,7 @@ class State:
             attrs=self.attrs.copy(),
             memos=self.memos.copy(),
             issued=self.issued.copy(),
+            facts=self.facts.copy(),
             passed=self.passed.copy(),
             holds=self.holds.copy(),
         )

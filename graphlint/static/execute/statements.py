@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
+from graphlint.static.execute.gradients import note_discarded
 from graphlint.static.execute.merge import BREAK, CONTINUE, NEXT, RAISE, Flow, Outcome, merge
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import NONE, Env
@@ -41,7 +42,10 @@ def run_block(ex: Executor, block: Sequence[ir.Stmt], state: State) -> list[Outc
 
 def expr_stmt(ex: Executor, node: ir.ExprStmt, state: State) -> list[Outcome]:
     """Evaluate an expression for its effect."""
-    return [(after, NEXT) for after, _ in ex.eval(node.value, state)]
+    results = ex.eval(node.value, state)
+    for after, _ in results:
+        note_discarded(ex, after, node.value)
+    return [(after, NEXT) for after, _ in results]
 
 
 def delete_stmt(ex: Executor, node: ir.Delete, state: State) -> list[Outcome]:

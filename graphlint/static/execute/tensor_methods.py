@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.grad_reads import note_method, note_moved
 from graphlint.static.execute.modules import set_requires_grad
 from graphlint.static.execute.numbers import name_of
 from graphlint.static.execute.ops import apply_inplace, apply_op
@@ -46,6 +47,7 @@ def call_tensor(
         return [(state, Sym(("number", name, owner.address, found.node)))]
     if name in SIZES:
         return [(state, _size(owner, name, args))]
+    note_method(ex, state, node, owner, name)
     if name in HOOKS:
         return [(state, NONE)]
     if cuts(name):
@@ -53,6 +55,7 @@ def call_tensor(
     if find_inplace(name) is not None:
         return [(state, apply_inplace(ex, state, node, owner, name, args, keywords))]
     if name in SAME and found.node is None:
+        note_moved(state, owner)
         return [(state, owner)]
     return [(state, apply_op(ex, state, node, name, (owner, *args), keywords))]
 
