@@ -109,9 +109,9 @@ def test_the_nearest_file_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("selector", "near"),
     [
-        ("RG1O1", "RG101"),
+        ("RG1O4", "RG104"),
         ("rg101", "RG101"),
-        ("unneeded-retain", "unneeded-retain-graph"),
+        ("unneeded-retain-grap", "unneeded-retain-graph"),
         ("all", "ALL"),
     ],
 )

@@ -16,6 +16,7 @@ import pytest
 import graphlint
 from graphlint.findings import Applicability
 from graphlint.rules import Rule, all_rules
+from graphlint.source.config import Config, Selectors
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -97,7 +98,9 @@ def test_command_prints_what_is_shown(command: Command, files: Path) -> None:
 
 def fix_of(rule: Rule) -> str:
     """Say how a rule's own example would be fixed."""
-    findings = [f for f in graphlint.lint_source(rule.bad) if f.code == rule.code]
+    config = Config(layers=(Selectors(extend_select=(rule.code,)),))
+    found = graphlint.lint_source(rule.bad, config=config)
+    findings = [finding for finding in found if finding.code == rule.code]
     kinds = {finding.fix.applicability for finding in findings if finding.fix}
     words = {Applicability.SAFE: "yes", Applicability.UNSAFE: "unsafe"}
     return "".join(words.get(kind, "shown") for kind in kinds)

@@ -12,6 +12,7 @@ import graphlint
 from graphlint.fixes import fix_text
 from graphlint.rules import Rule, all_rules
 from graphlint.rules.rule import HEADINGS
+from graphlint.source.config import Config, Selectors
 
 ROOT = Path(__file__).parent.parent
 RULES = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)
@@ -20,8 +21,13 @@ CHECKED = pytest.mark.parametrize(
 )
 
 
-def codes(source: str) -> list[str]:
-    return [finding.code for finding in graphlint.lint_source(source)]
+def with_rule(rule: Rule) -> Config:
+    """Return a configuration in which a rule is on, whether it is so by default or not."""
+    return Config(layers=(Selectors(extend_select=(rule.code,)),))
+
+
+def codes(source: str, rule: Rule) -> list[str]:
+    return [finding.code for finding in graphlint.lint_source(source, config=with_rule(rule))]
 
 
 @RULES
@@ -49,18 +55,18 @@ def test_codes_and_names_are_unique() -> None:
 
 @RULES
 def test_bad_fires(rule: Rule) -> None:
-    assert rule.code in codes(rule.bad)
+    assert rule.code in codes(rule.bad, rule)
 
 
 @RULES
 def test_good_is_silent(rule: Rule) -> None:
-    assert codes(rule.good) == []
+    assert codes(rule.good, rule) == []
 
 
 @RULES
 def test_safe_fix_of_bad_is_good(rule: Rule) -> None:
-    if any(finding.fix for finding in graphlint.lint_source(rule.bad)):
-        fixed = fix_text(rule.bad, "bad.py")
+    if any(finding.fix for finding in graphlint.lint_source(rule.bad, config=with_rule(rule))):
+        fixed = fix_text(rule.bad, "bad.py", with_rule(rule))
         assert fixed.text == (rule.good if fixed.applied else rule.bad)
         assert not fixed.dropped
 

@@ -15,6 +15,8 @@ from graphlint.rules.written import Argument, WrittenCall, parse_call, read_call
 from graphlint.trace import Site
 
 FLAG = "retain_graph"
+CREATE = "create_graph"
+DROP_CREATE = f"Drop `{CREATE}=True`."
 # Arguments that are no `retain_graph`, whatever a wrapper makes of its own.
 _OTHER_FLAGS = frozenset({"create_graph", "allow_unused", "is_grads_batched", "materialize_grads"})
 _EFFECTS = (ast.Call, ast.Await, ast.NamedExpr, ast.Yield, ast.YieldFrom)
@@ -76,6 +78,74 @@ def add_retain_graph(source: str, site: Site) -> Fix | None:
         edit = replace(edit, content=edit.content.replace("\n", "\r\n"))
     message = "Keep the graph with `retain_graph=True`, if the passes can't be one."
     return _fix(call, edit, Applicability.DISPLAY, message)
+
+
+def drop_default_flag(source: str, site: Site) -> Fix | None:
+    """Drop a `retain_graph` that says what holds without it.
+
+    Args:
+        source: the file's text.
+        site: the call that runs the pass.
+
+    Returns:
+        A safe fix, or None where the flag is not passed by its name, or may not be left out.
+    """
+    call = read_call(source, site)
+    if call is None or call.keyword(FLAG) is None or not find_callee(call).optional_flag:
+        return None
+    return _drop(source, site, "None")
+
+
+def drop_create_graph(source: str, site: Site) -> Fix | None:
+    """Drop the argument that makes gradients differentiable; a wrapper is told `False`.
+
+    Args:
+        source: the file's text.
+        site: the call that says the flag.
+
+    Returns:
+        A safe fix, or None where the call doesn't say `create_graph=True` literally.
+    """
+    call = read_call(source, site)
+    flag = call.keyword(CREATE) if call else None
+    if call is None or flag is None or not flag.literal_true:
+        return None
+    if call.commented(flag.start, flag.end_with_comma):
+        return None
+    if find_callee(call).runs_pass:
+        return _fix(
+            call, _removal(call, call.arguments.index(flag)), Applicability.SAFE, DROP_CREATE
+        )
+    edit = call.edit(flag.value_start, flag.end, "False")
+    return _fix(call, edit, Applicability.SAFE, f"Pass `False` in place of `{CREATE}=True`.")
+
+
+def turn_create_graph_on(source: str, site: Site) -> Fix | None:
+    """Have a pass make differentiable gradients, in place of keeping its graph only.
+
+    Args:
+        source: the file's text.
+        site: the call that runs the pass.
+
+    Returns:
+        An unsafe fix, or None where the call is no pass itself or passes flags in other ways.
+    """
+    call = read_call(source, site)
+    if call is None or not find_callee(call).runs_pass or any(a.stars for a in call.arguments):
+        return None
+    create, retain = call.keyword(CREATE), call.keyword(FLAG)
+    if len([a for a in call.arguments if a.positional]) > find_callee(call).positions[0]:
+        return None
+    if create:
+        edit = call.edit(create.value_start, create.end, "True")
+    elif retain:
+        edit = call.edit(retain.start, retain.end, f"{CREATE}=True")
+    else:
+        edit = _insertion(call, CREATE)
+    if "\r\n" in source:
+        edit = replace(edit, content=edit.content.replace("\n", "\r\n"))
+    message = f"Pass `{CREATE}=True`, which changes the gradient of the loss."
+    return _fix(call, edit, Applicability.UNSAFE, message)
 
 
 def _drop(source: str, site: Site, off: str) -> Fix | None:
@@ -213,9 +283,9 @@ def _is_bare_generator(call: WrittenCall) -> bool:
     return isinstance(argument.value, ast.GeneratorExp) and not parenthesized
 
 
-def _insertion(call: WrittenCall) -> Edit:
+def _insertion(call: WrittenCall, flag: str = FLAG) -> Edit:
     """Return the edit that puts the flag behind the last argument, in the manner of the call."""
-    text = f"{FLAG}=True"
+    text = f"{flag}=True"
     if not call.arguments:
         return call.edit(call.opening + 1, call.opening + 1, text)
     last = call.arguments[-1]
