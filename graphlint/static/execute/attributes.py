@@ -172,6 +172,8 @@ def set_attribute(
         state.put(owner, replace(found, attrs={**found.attrs, name: value}))
     elif isinstance(found, Layer):
         state.put(owner, replace(found, attrs={**found.attrs, name: value}))
+    elif isinstance(found, Dict):
+        state.put(owner, replace(found, items={**found.items, name: value}))
     elif isinstance(found, Class):
         state.put(owner, replace(found, members={**found.members, name: value}))
     elif isinstance(found, Tensor):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
 
 Handler = Callable[..., "Results"]
+MOST_PRODUCTS = 8
+"""How many pairs of a product are looked at."""
 NAMES = frozenset(dir(builtins))
 
 
@@ -142,9 +145,8 @@ def _dict(
 def _defaultdict(
     ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
 ) -> Results:
-    factory = args[0].name if args and isinstance(args[0], External) else ""
-    factory = factory if factory == "list" else ""
-    return [(state, state.new(node, Dict(dict(keywords), True, factory)))]
+    factory = args[0] if args and args[0] != NONE else None
+    return [(state, state.new(node, Dict(dict(keywords), factory is None, factory)))]
 
 
 def _sum(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
@@ -281,18 +283,65 @@ def _partial(
     return [(state, Partial(args[0], tuple(args[1:]), tuple(keywords.items())))]
 
 
-def _reduce(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+def _reduce(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
     if len(args) < 2:
         return [(state, state.sym(node))]
     items = [*args[2:], *_all_items(ex, state, node, args[1]).values]
-    results: Results = [(state, items[0] if items else state.sym(node))]
-    for item in items[1:]:
-        results = [
-            result
-            for before, value in results
-            for result in ex.invoke(before, node, args[0], (value, item), {})
-        ]
+    return [(s, made[-1] if made else s.sym(node)) for s, made in _fold(ex, state, node, args[0], items)]
+
+
+def _accumulate(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Results:
+    if not args:
+        return [(state, state.sym(node))]
+    source = _all_items(ex, state, node, args[0])
+    first = [keywords["initial"]] if "initial" in keywords else []
+    func = args[1] if len(args) > 1 else keywords.get("func", External("operator.add"))
+    folded = _fold(ex, state, node, func, [*first, *source.values])
+    return [(s, s.new(node, List(made, source.length))) for s, made in folded]
+
+
+def _fold(
+    ex: Executor, state: State, node: ir.Node, func: Value, items: Sequence[Value]
+) -> list[tuple[State, tuple[Value, ...]]]:
+    """Carry a value through calls of a function, as a loop does: every value on the way."""
+    results: list[tuple[State, tuple[Value, ...]]] = [(state, tuple(items[:1]))]
+    for index, item in enumerate(items[1:]):
+        following = []
+        for before, made in results:
+            before.temps = (*before.temps, Tuple(made), Tuple(tuple(items)))
+            frame = ex.enter(before, node, "loop", index=index)
+            for after, value in ex.invoke(before, node, func, (made[-1], item), {}):
+                after.frame, after.temps = frame, after.temps[:-2]
+                following.append((after, (*made, value)))
+        results = following
     return results
+
+
+def _product(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Results:
+    columns = [_all_items(ex, state, node, value) for value in args]
+    rows = itertools.product(*(column.values for column in columns))
+    items = tuple(Tuple(row) for row in itertools.islice(rows, MOST_PRODUCTS))
+    length = next((column.length for column in columns if column.length is not None), None)
+    if "repeat" in keywords:
+        length = state.sym(node, "length")
+    return [(state, state.new(node, List(items, length)))]
+
+
+def _from_iterable(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
+    parts = _all_items(ex, state, node, args[0]) if args else Items(())
+    inner = [_all_items(ex, state, node, part) for part in parts.values]
+    items = tuple(value for part in inner for value in part.values)
+    lengths = [parts.length, *(part.length for part in inner)]
+    length = next((known for known in lengths if known is not None), None)
+    return [(state, state.new(node, List(items, length)))]
 
 
 def _deepcopy(
@@ -394,6 +443,10 @@ HANDLERS: Mapping[str, Handler] = {
     "print": _print,
     "functools.partial": _partial,
     "functools.reduce": _reduce,
+    "itertools.accumulate": _accumulate,
+    "itertools.product": _product,
+    "itertools.chain.from_iterable": _from_iterable,
+    "asyncio.Queue": _queue,
     "heapq.heappush": _heap_push,
     "heapq.heappop": _heap_pop,
     "copy.deepcopy": _deepcopy,

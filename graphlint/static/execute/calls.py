@@ -180,7 +180,7 @@ def enter(
         ex.too_deep()
         return unknown.call_unknown(ex, state, node, func, args, keywords)
     given = list(args) if func.bound is None else [func.bound, *args]
-    caller = Caller(state.frame, state.env, state.temps, state.yields)
+    caller = Caller(state.frame, state.env, state.temps, state.yields, state.yielded)
     state.temps = (*state.temps, Tuple(tuple(given)), Tuple(tuple(keywords.values())))
     ex.enter(state, node, "call", function)
     variables = _bind_parameters(ex, state, func, given, keywords)
@@ -190,7 +190,8 @@ def enter(
     state.stack, state.env = (*state.stack, state.env), scope.address
     grad = state.grad
     state.grad = grad if func.grad is None else func.grad
-    state.yields = () if function.yields else state.yields
+    if function.yields:
+        state.yields = state.yielded = ()
     outcomes = run_block(ex, function.body, state)
     if func.grad is not None:
         for after, _ in outcomes:
@@ -225,6 +226,7 @@ class Caller:
     env: Address
     temps: tuple[Value, ...]
     yields: tuple[Value, ...]
+    yielded: tuple[Frame, ...]
 
     def restore(self, state: State) -> None:
         """Go back to the caller."""
@@ -241,7 +243,7 @@ def _leave(
         value = flow.value if flow.value is not None else NONE
         if func.function.yields:
             value = _generated(state, node, func)
-            state.yields = caller.yields
+            state.yields, state.yielded = caller.yields, caller.yielded
         if flow.kind == "raise":
             ex.raised(state)
         else:
@@ -254,7 +256,7 @@ def _generated(state: State, node: ir.Node, func: Func) -> Value:
     if func.wrapper == "manager":
         kind = "enable_grad" if state.grad_at_yield else "no_grad"
         return Context(kind, state.yields[0] if state.yields else NONE)
-    return state.new(node, List(state.yields))
+    return state.new(node, List(state.yields, kind="generator", yielded=state.yielded))
 
 
 def _too_deep(ex: Executor, state: State, function: ir.Function) -> bool:

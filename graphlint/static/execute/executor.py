@@ -215,9 +215,15 @@ class Executor:
         settle(self, state, ())
 
     def enter(
-        self, state: State, place: Any, kind: str, detail: Any = None, index: int = 0
+        self,
+        state: State,
+        place: Any,
+        kind: str,
+        detail: Any = None,
+        index: int = 0,
+        within: Frame | None = None,
     ) -> Frame:
         """Move a state into a frame, and return the one it leaves."""
         left = state.frame
-        state.frame = self.frames.enter(left, place, kind, detail, index)
+        state.frame = self.frames.enter(left, place, kind, detail, index, within)
         return left

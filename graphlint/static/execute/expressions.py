@@ -300,12 +300,14 @@ def _yield(ex: Executor, node: ir.Yield, state: State) -> Results:
     state.grad_at_yield = state.grad
     if node.value is None:
         state.yields = (*state.yields, NONE)
+        state.yielded = (*state.yielded, state.frame)
         return [(state, state.sym(node, "sent"))]
     results: Results = []
     for after, value in ex.eval(node.value, state):
         after.grad_at_yield = after.grad
         given = every(ex, after, value, node).values if node.delegate else (value,)
         after.yields = (*after.yields, *given)
+        after.yielded = (*after.yielded, *[after.frame for _ in given])
         results.append((after, after.sym(node, "sent")))
     return results
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.classes import find_method
-from graphlint.static.execute.items import iterate
+from graphlint.static.execute.items import Items, iterate
 from graphlint.static.execute.merge import NEXT, Flow, Outcome, merge
 from graphlint.static.execute.numbers import compare
 from graphlint.static.execute.ops import is_tensor
@@ -35,9 +35,9 @@ def for_stmt(ex: Executor, node: ir.For, state: State) -> list[Outcome]:
     """Run `for` over the items that `iterate` chooses (Note [Linear values])."""
     outcomes: list[Outcome] = []
     for after, source in ex.eval(node.iter, state):
-        items = iterate(ex, after, source, node.iter).values
+        items = iterate(ex, after, source, node.iter)
         running = [after]
-        for index, item in enumerate(items):
+        for index, item in enumerate(items.values):
             running, left = _iteration(ex, node, running, index, item, items)
             outcomes += left
         for done in running:
@@ -51,14 +51,15 @@ def _iteration(
     running: list[State],
     index: int,
     item: Value,
-    items: tuple[Value, ...],
+    items: Items,
 ) -> tuple[list[State], list[Outcome]]:
     """Run a loop's body once: the states that go on, and those that left the loop."""
     ended: list[Outcome] = []
     for state in running:
         frame, temps = state.frame, state.temps
-        state.temps = (*temps, Tuple(items))
-        ex.enter(state, node, "loop", index=index)
+        state.temps = (*temps, Tuple(items.values))
+        within = items.yielded[index] if index < len(items.yielded) else None
+        ex.enter(state, node, "loop", index=index, within=within)
         for bound in assign(ex, state, node.target, item, node):
             for after, flow in run_block(ex, node.body, bound):
                 after.frame, after.temps = frame, temps

@@ -24,6 +24,7 @@ class Frame:
         place: the call or loop, as a syntax node; a name for an entry point.
         detail: the function that is called, or None.
         index: which iteration.
+        within: the frame in which a generator yielded the iteration's item: its loops go on too.
     """
 
     parent: Frame | None
@@ -31,12 +32,15 @@ class Frame:
     kind: str
     detail: Any = None
     index: int = 0
+    within: Frame | None = None
     loops: dict[Any, int] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Collect the loop iterations around the frame: loop instance to iteration."""
         if self.parent is not None:
             self.loops.update(self.parent.loops)
+        if self.within is not None:
+            self.loops.update(self.within.loops)
         if self.kind == "loop":
             self.loops[self.parent, self.place] = self.index
 
@@ -61,13 +65,19 @@ class Frames:
         self._shared: dict[Any, Any] = {}
 
     def enter(
-        self, parent: Frame | None, place: Any, kind: str, detail: Any = None, index: int = 0
+        self,
+        parent: Frame | None,
+        place: Any,
+        kind: str,
+        detail: Any = None,
+        index: int = 0,
+        within: Frame | None = None,
     ) -> Frame:
         """Return the frame of a call or of a loop's iteration."""
-        key = (parent, place, kind, detail, index)
+        key = (parent, place, kind, detail, index, within)
         frame = self._frames.get(key)
         if frame is None:
-            frame = self._frames[key] = Frame(parent, place, kind, detail, index)
+            frame = self._frames[key] = Frame(parent, place, kind, detail, index, within)
         return frame
 
     def name(self, *key: Any) -> int:

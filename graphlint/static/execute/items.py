@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from graphlint.static import ir
 from graphlint.static.execute.classes import find_method
+from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.numbers import from_linear, linear, name_of
 from graphlint.static.execute.ops import apply_op
 from graphlint.static.execute.state import State
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
 
 
+ItemT = TypeVar("ItemT")
+
+
 @dataclass(frozen=True, slots=True)
 class Items:
     """The items of an iteration.
@@ -41,6 +45,7 @@ class Items:
 
     values: tuple[Value, ...]
     length: Value | None = None
+    yielded: tuple[Frame, ...] = ()
 
 
 def length(state: State, value: Value) -> Value:
@@ -115,9 +120,14 @@ def every(ex: Executor, state: State, value: Value, place: ir.Node) -> Items:
 
 
 def _some(ex: Executor, items: Sequence[Value]) -> Items:
+    return Items(_chosen(ex, items))
+
+
+def _chosen(ex: Executor, items: Sequence[ItemT]) -> tuple[ItemT, ...]:
+    """Choose the items that a loop runs for: all of a few, else the first two and the last."""
     if len(items) > ex.budget.iterations + 2:
-        return Items((*items[:2], items[-1]))
-    return Items(tuple(items))
+        return (*items[:2], items[-1])
+    return tuple(items)
 
 
 def _at_least_two(state: State, count: Value) -> None:
@@ -183,7 +193,8 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Items:
     found = state.object(ref)
     if isinstance(found, List):
         if found.length is None:
-            return _some(ex, found.items)
+            some = _some(ex, found.items)
+            return replace(some, yielded=_chosen(ex, found.yielded))
         _at_least_two(state, found.length)
         items = found.items * 2 if len(found.items) == 1 else found.items
         return Items(items, found.length)

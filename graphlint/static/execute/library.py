@@ -36,7 +36,7 @@ BUILTINS = builtins.NAMES
 GRAD_CONTEXTS = frozenset(("no_grad", "enable_grad", "inference_mode"))
 PLAIN_CONTEXTS = frozenset(
     "autocast device profile record_function detect_anomaly set_detect_anomaly save_on_cpu "
-    "saved_tensors_hooks fork_rng nullcontext suppress".split()
+    "saved_tensors_hooks fork_rng nullcontext suppress ExitStack AsyncExitStack".split()
 )
 CHECKPOINTS = frozenset(("checkpoint", "checkpoint_sequential"))
 TRANSPARENT = frozenset(("compile", "Variable", "wraps", "jit.script"))

@@ -17,6 +17,7 @@ from graphlint.static.execute.values import (
     NONE,
     Class,
     Const,
+    Context,
     Dict,
     Distribution,
     Instance,
@@ -74,9 +75,20 @@ def call_method(
         return module_methods.call_super(ex, state, node, owner, name, args, keywords)
     if isinstance(owner, Ref):
         return _of_object(ex, state, node, owner, name, args, keywords)
+    if isinstance(owner, Context) and name == "enter_context" and args:
+        return [(state, _enter_context(state, args[0]))]
     if isinstance(owner, Const):
         return [(state, _of_text(state, node, owner, name, args))]
     return unknown.call_unknown(ex, state, node, method, args, keywords)
+
+
+def _enter_context(state: State, manager: Value) -> Value:
+    """Enter a context manager on an `ExitStack`, which leaves it at the end of its `with`."""
+    if isinstance(manager, Context):
+        if manager.kind in ("no_grad", "enable_grad"):
+            state.grad = manager.kind == "enable_grad"
+        return manager.argument or manager
+    return manager
 
 
 def _of_text(state: State, node: ir.Node, owner: Const, name: str, args: Sequence[Value]) -> Value:

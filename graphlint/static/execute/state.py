@@ -98,6 +98,7 @@ class State:
     stack: tuple[Address, ...] = ()
     temps: tuple[Value, ...] = ()
     yields: tuple[Value, ...] = ()
+    yielded: tuple[Frame, ...] = ()
     graph: Graph = field(default_factory=dict)
     freed: dict[NodeId, Freed] = field(default_factory=dict)
     kept: dict[NodeId, tuple[int, ...]] = field(default_factory=dict)

@@ -129,7 +129,7 @@ def _sliced(state: State, node: ir.Node, owner: Value, known: Items, index: Valu
 def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, index: Value) -> Results:
     found = state.object(owner)
     if isinstance(found, Dict):
-        return _of_dict(state, node, owner, found, index)
+        return _of_dict(ex, state, node, owner, found, index)
     if isinstance(found, Layer) and found.children:
         return _of_layer(state, node, found, index)
     if isinstance(found, Instance):
@@ -139,15 +139,21 @@ def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, index: Val
     return [(state, Sym(("subscript", owner.address, name_of(index))))]
 
 
-def _of_dict(state: State, node: ir.Node, owner: Ref, found: Dict, index: Value) -> Results:
+def _of_dict(ex: Executor, state: State, node: ir.Node, owner: Ref, found: Dict, index: Value) -> Results:
     key = dict_key(index)
     if key in found.items:
         return [(state, found.items[key])]
+    if found.factory is not None and isinstance(index, Const):
+        results = ex.invoke(state, node, found.factory, (), {})
+        for after, value in results:
+            current = after.get(owner, Dict) or found
+            after.put(owner, replace(current, items={**current.items, key: value}))
+        return results
     values = list(found.items.values())
     if isinstance(index, Sym) and values and not found.open:
         other = state.fork()
         return [(state, values[0]), (other, values[-1])]
-    made = state.new(node, List(())) if found.factory else state.sym(node)
+    made = state.sym(node)
     state.put(owner, replace(found, items={**found.items, key: made}))
     return [(state, made)]
 

@@ -23,7 +23,7 @@ from graphlint.static.execute.values import (
     Value,
 )
 from graphlint.static.knowledge.facts import MAYBE
-from graphlint.static.knowledge.names import DATA_METHODS, RISKY, SINKS
+from graphlint.static.knowledge.names import DATA_METHODS, RISKY, SINKS, STORING
 from graphlint.trace import Confidence, Doubt
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def hand_over(state: State, values: Sequence[Value], name: str) -> None:
 
 
 def is_risky(name: str) -> bool:
-    """Whether a call's name says that it may run a pass."""
+    """Whether a call's name says that it may run a pass, or keeps what it gets for one."""
     lowered = name.lower()
-    return any(part in lowered for part in RISKY)
+    return name in STORING or any(part in lowered for part in RISKY)
 
 
 def _run_callbacks(

@@ -237,24 +237,25 @@ class List(Object):
     """A list, set or deque.
 
     `length` is None where the items are all there is; otherwise they stand for a first and a later
-    one of that many.
+    one of that many. `yielded` says in which frames a generator yielded them.
     """
 
     items: tuple[Value, ...]
     length: Value | None = None
     kind: str = "list"
+    yielded: tuple[Frame, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
 class Dict(Object):
     """A dictionary; `open` says that it may have keys that are not listed.
 
-    `factory` is the name of what a `defaultdict` makes for a missing key, where that is a container.
+    `factory` makes the values of missing keys, in a `defaultdict`.
     """
 
     items: Mapping[Any, Value]
     open: bool = False
-    factory: str = ""
+    factory: Value | None = None
 
 
 @dataclass(slots=True, eq=False)

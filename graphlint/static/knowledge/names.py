@@ -30,6 +30,11 @@ RISKY: Final = (
 )
 """Parts of names of calls that may run a pass over the graphs that they are handed."""
 
+STORING: Final = frozenset(
+    "put put_nowait append appendleft push store insert extend enqueue submit register".split()
+)
+"""Calls that keep what they are handed, for somebody to take out again."""
+
 DATA_METHODS: Final = frozenset(
     """
     sample next next_batch get get_batch batch fetch read load reset step pop popleft choice
