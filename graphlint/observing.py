@@ -77,7 +77,7 @@ class _Contents:
 
 def _root(files: Iterable[str]) -> str:
     """Return the folder that imports are looked for in: the project's, or that of all files."""
-    folders = [os.path.dirname(os.path.abspath(name)) for name in files]
+    folders = [str(Path(name).absolute().parent) for name in files]
     common = os.path.commonpath(folders)
     root = next((str(p) for p in (Path(common), *Path(common).parents) if _is_root(p)), common)
     return root if all(map(os.path.isabs, files)) else os.path.relpath(root)

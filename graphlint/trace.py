@@ -152,8 +152,9 @@ class Pass:
 class Run:
     """Passes of one call over one graph, in order: each visits what the one before it kept.
 
-    All of them got their flag from the same place (`Pass.origin`). A loop that differentiates the rows of one output is a run of as many passes as it has
-    iterations; a training step that builds its graph anew makes runs of one pass each.
+    All of them got their flag from the same place (`Pass.origin`). A loop that differentiates the
+    rows of one output is a run of as many passes as it has iterations; a training step that builds
+    its graph anew makes runs of one pass each.
     """
 
     passes: tuple[Pass, ...]

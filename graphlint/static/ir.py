@@ -429,7 +429,8 @@ class Mentions:
 class Function(Node):
     """A function or lambda: its parameters and what it does.
 
-    `qualname` is the dotted path from the top of the file `filename`; `yields` says that it is a generator.
+    `qualname` is the dotted path from the top of the file `filename`; `yields` says that it is a
+    generator.
     A lambda's body is a single return.
     """
 
@@ -446,8 +447,8 @@ class Function(Node):
 class Module(Node):
     """A whole file.
 
-    `flagged` are its calls that name `retain_graph` or `create_graph`, `calls` the last parts of the
-    names of all that it calls.
+    `flagged` are its calls that name `retain_graph` or `create_graph`, `calls` the last parts of
+    the names of all that it calls.
     """
 
     filename: str

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
 
 Handler = Callable[..., "Results"]
+NAMED_TUPLE = External("typing.NamedTuple")
 MOST_PRODUCTS = 8
 """How many pairs of a product are looked at."""
 NAMES = frozenset(dir(builtins))
@@ -283,13 +284,13 @@ def _partial(
     return [(state, Partial(args[0], tuple(args[1:]), tuple(keywords.items())))]
 
 
-def _reduce(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
+def _reduce(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
     if len(args) < 2:
         return [(state, state.sym(node))]
     items = [*args[2:], *_all_items(ex, state, node, args[1]).values]
-    return [(s, made[-1] if made else s.sym(node)) for s, made in _fold(ex, state, node, args[0], items)]
+    return [
+        (s, made[-1] if made else s.sym(node)) for s, made in _fold(ex, state, node, args[0], items)
+    ]
 
 
 def _accumulate(
@@ -331,6 +332,19 @@ def _product(
     if "repeat" in keywords:
         length = state.sym(node, "length")
     return [(state, state.new(node, List(items, length)))]
+
+
+def _named_tuple(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
+) -> Results:
+    """Make the class that `namedtuple(name, fields)` returns."""
+    given = args[1] if len(args) > 1 else NONE
+    if isinstance(given, Const):
+        names = str(given.value).replace(",", " ").split()
+    else:
+        items = every(ex, state, given, node).values
+        names = [str(item.value) for item in items if isinstance(item, Const)]
+    return [(state, state.new(node, Class("namedtuple", (NAMED_TUPLE,), {}, tuple(names))))]
 
 
 def _from_iterable(
@@ -447,6 +461,7 @@ HANDLERS: Mapping[str, Handler] = {
     "itertools.product": _product,
     "itertools.chain.from_iterable": _from_iterable,
     "asyncio.Queue": _queue,
+    "collections.namedtuple": _named_tuple,
     "heapq.heappush": _heap_push,
     "heapq.heappop": _heap_pop,
     "copy.deepcopy": _deepcopy,

@@ -324,7 +324,8 @@ def _generated_fields(
 ) -> dict[str, Value]:
     """Fill an object's fields as the `__init__` of a dataclass does.
 
-    A field that the call may or may not pass (`Config(**settings)`) is unknown, whatever its default.
+    A field that the call may or may not pass (`Config(**settings)`) is unknown, whatever its
+    default.
     """
     found = state.object(made)
     assert isinstance(found, Instance)

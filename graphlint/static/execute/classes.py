@@ -50,6 +50,12 @@ def is_module(state: State, address: Address) -> bool:
     return False
 
 
+def is_named_tuple(state: State, address: Address) -> bool:
+    """Whether a class is a named tuple, whose fields are its items."""
+    order = resolution_order(state, address)
+    return any(isinstance(b, External) and b.name.endswith("NamedTuple") for b in order)
+
+
 def is_module_name(name: str) -> bool:
     """Whether a library class is a module, by its dotted name."""
     last = name.rpartition(".")[2]

@@ -105,7 +105,7 @@ def _tests(ex: Executor, tests: Sequence[ir.Expr], state: State) -> list[tuple[S
     open_paths: list[tuple[State, bool]] = [(state, True)]
     done: list[tuple[State, bool]] = []
     for test in tests:
-        following = []
+        following: list[tuple[State, bool]] = []
         for before, sure in open_paths:
             for after, value in ex.eval(test, before):
                 ways = truth(after, value)

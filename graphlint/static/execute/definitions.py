@@ -94,7 +94,7 @@ def _tensor_in_place(
     return [(state, apply_inplace(ex, state, node, left, INPLACE[node.op], (right,)))]
 
 
-# ---------------------------------------------------------------------------------- imports
+# ---------------------------------------------------------------------------- import statements
 def import_stmt(ex: Executor, node: ir.Import, state: State) -> list[Outcome]:
     """Run an import."""
     if node.member == "*":

@@ -1,4 +1,4 @@
-"""Distributions of `torch.distributions`: what they build once, and share with all that they give."""
+"""Distributions of `torch.distributions`: what they build once and share with what they give."""
 
 from __future__ import annotations
 

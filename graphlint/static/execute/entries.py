@@ -44,9 +44,7 @@ def run_program(ex: Executor, modules: Sequence[ir.Module]) -> None:
                 _run_definitions(ex, module, relevant, mentioned=wanted)
 
 
-def _run_definitions(
-    ex: Executor, module: ir.Module, relevant: Relevance, mentioned: bool
-) -> None:
+def _run_definitions(ex: Executor, module: ir.Module, relevant: Relevance, mentioned: bool) -> None:
     """Run a file's classes and uncalled functions, from what the file defines."""
     with ex.guarded(module.filename):
         ex.begin_file()

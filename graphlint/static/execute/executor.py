@@ -20,7 +20,7 @@ from graphlint.static.execute.leaks import settle_holds
 from graphlint.static.execute.merge import Outcome, settle
 from graphlint.static.execute.records import Records
 from graphlint.static.execute.state import State
-from graphlint.static.execute.values import Address, Tuple, Value
+from graphlint.static.execute.values import Tuple, Value
 from graphlint.static.project import Project
 from graphlint.trace import Confidence, Doubt, Form
 

@@ -260,10 +260,9 @@ def _join(ex: Executor, state: State, node: ir.Node, op: str, left: Value, right
         length = known.length or state.sym(node, "length")
         return state.new(node, List(known.values * 2, length))
     first, second = every(ex, state, left, node), every(ex, state, right, node)
-    length = first.length or second.length
     if isinstance(left, Tuple) and isinstance(right, Tuple):
         return Tuple(first.values + second.values)
-    return state.new(node, List(first.values + second.values, length))
+    return state.new(node, List(first.values + second.values, first.length or second.length))
 
 
 def _if_else(ex: Executor, node: ir.IfElse, state: State) -> Results:

@@ -2,10 +2,10 @@
 
 # Note [Execution index]
 Every object, graph node and unknown value is named by the *frame* in which it was made (the calls
-and loop iterations that led there), the syntax node that made it, and a number that tells apart what
-one syntax node makes in one frame. Two states that got to the same point by different branches thus
-give equal names to equal things, and can be compared without renumbering; and that something was
-made in an earlier iteration of a loop is read off its name.
+and loop iterations that led there), the syntax node that made it, and a number that tells apart
+what one syntax node makes in one frame. Two states that got to the same point by different branches
+thus give equal names to equal things, and can be compared without renumbering; and that something
+was made in an earlier iteration of a loop is read off its name.
 """
 
 from __future__ import annotations

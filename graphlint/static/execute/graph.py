@@ -92,7 +92,7 @@ def surely_reachable(graph: Graph, roots: Iterable[NodeId]) -> set[NodeId]:
 
 
 def plainly_reachable(graph: Graph, roots: Iterable[NodeId]) -> set[NodeId]:
-    """Return the nodes below some nodes down to the first that unknown code made, these included."""
+    """Return the nodes below some nodes, down to those that unknown code made, with these."""
     seen: set[NodeId] = set()
     todo = list(roots)
     while todo:
@@ -110,7 +110,8 @@ def between(
     """Return the nodes that a pass executes which wants gradients for some inputs only.
 
     These are the nodes on a path from a root to a wanted input; the node that made a wanted tensor
-    is not itself executed for its sake (torch 2.13 `torch/csrc/autograd/engine.cpp`, `init_to_execute`).
+    is not itself executed for its sake (torch 2.13 `torch/csrc/autograd/engine.cpp`,
+    `init_to_execute`).
     """
     leads: dict[NodeId, bool] = {}
     order = reachable(graph, roots)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from graphlint.static import ir
-from graphlint.static.execute.classes import find_method
+from graphlint.static.execute.classes import find_method, is_named_tuple
 from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.numbers import from_linear, linear, name_of
 from graphlint.static.execute.ops import apply_op
@@ -132,8 +132,8 @@ def _chosen(ex: Executor, items: Sequence[ItemT]) -> tuple[ItemT, ...]:
 
 def _at_least_two(state: State, count: Value) -> None:
     split = linear(count)
-    if split and split[0] is not None:
-        name, offset = split
+    name, offset = split or (None, 0)
+    if name is not None:
         state.bounds[name] = max(state.bounds.get(name, 2 - int(offset)), 2 - int(offset))
 
 
@@ -206,6 +206,8 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Items:
             return Items(tuple(map(Const, found.keys)))
         return _some(ex, found.children)
     if isinstance(found, Instance):
+        if is_named_tuple(state, found.cls):
+            return Items(tuple(found.attrs.values()))
         made = _own_iterator(ex, state, ref, place)
         if made is not None:
             return iterate(ex, state, made, place)

@@ -229,7 +229,7 @@ def _call_other(
 ) -> Results:
     if name.startswith(("torch.cuda", "torch.backends", "torch.utils.data", "torch.random")):
         return [(state, state.sym(node))]
-    if last in ("is_grad_enabled",):
+    if last == "is_grad_enabled":
         return [(state, Const(state.grad))]
     if name.startswith("torch.distributions.") and last[:1].isupper():
         return [(state, make_distribution(state, node, last, [*args, *keywords.values()]))]

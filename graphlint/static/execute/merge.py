@@ -4,9 +4,10 @@
 Two states are equal if everything that can still be reached is: objects and nodes (with who freed
 and who kept them, and whether what they saved was changed), and the pending passes. Names are
 execution indices (Note [Execution index]), so nothing needs renumbering. Branch conditions are no
-part of it: where equal states meet, what both assumed remains. Above `MANY` states numbers, strings
-and unknown values without a graph are taken for equal (the survivor gets an unknown value where they
-differ), above `TOO_MANY` booleans and None as well; booleans last, as they may be the flag.
+part of it: where equal states meet, what both assumed remains. Above `MANY` states numbers,
+strings and unknown values without a graph are taken for equal (the survivor gets an unknown value
+where they differ), above `TOO_MANY` booleans and None as well; booleans last, as they may be the
+flag.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def _object_key(found: Object, level: int) -> tuple[Any, list[Address], list[Nod
         parts = _Parts(level)
         key = _Hashed(parts.object(found))
         made = found.memo[level] = (key, parts.addresses, parts.nodes)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 class _Hashed:

@@ -246,7 +246,8 @@ def make_optimizer(
         for value in ([given] if given is not None else [])
         for leaf in parameters(state, value)
     ]
-    return state.new(node, Optimizer(name, frozenset(leaves)))
+    repeats = name == "LBFGS" and keywords.get("max_iter") != Const(1)
+    return state.new(node, Optimizer(name, frozenset(leaves), repeats))
 
 
 def call_optimizer(
@@ -266,7 +267,7 @@ def call_optimizer(
         return [(state, NONE if name in ("zero_grad", "add_param_group") else state.sym(node))]
     closure = args[0] if args else keywords.get("closure")
     results: Results = [(state, NONE)]
-    rounds = 2 if found.name == "LBFGS" else 1
+    rounds = 2 if found.repeats else 1
     for index in range(rounds if closure is not None and closure != NONE else 1):
         if closure is not None and closure != NONE:
             results = _run_closure(ex, node, closure, results, index)

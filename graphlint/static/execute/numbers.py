@@ -2,9 +2,10 @@
 
 # Note [Linear values]
 An unknown number `n` and its neighbours `n - 1`, `n + 2` are one name and an offset. A loop over an
-unknown `range(n)` runs for its first and its last item, `0` and `n - 1`, and assumes that `n` is two
-at least; so `i < n - 1` holds for the first and fails for the last, and a flag that is off on the
-last iteration is seen to be off. The length of a container is the same unknown each time it is asked.
+unknown `range(n)` runs for its first and its last item, `0` and `n - 1`, and assumes that `n` is
+two at least; so `i < n - 1` holds for the first and fails for the last, and a flag that is off on
+the last iteration is seen to be off. The length of a container is the same unknown each time it is
+asked.
 """
 
 from __future__ import annotations

@@ -115,6 +115,7 @@ NUMBERS = frozenset(
 def op_inputs(
     state: State, row: Op, args: Sequence[Value], keywords: Mapping[str, Value]
 ) -> list[Input]:
+    """Return the arguments of a call as an op's inputs, with their letters in the table."""
     given = [(row.letter(i), value) for i, value in enumerate(args)]
     given += [(row.keyword(name), value) for name, value in keywords.items()]
     return [_input(state, letter, value) for letter, value in given]

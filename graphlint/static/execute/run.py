@@ -34,8 +34,7 @@ def execute(
 
 def _calls(module: ir.Module) -> list[Call]:
     return [
-        Call(Site(module.filename, f.span, f.function), f.retain, f.create)
-        for f in module.flagged
+        Call(Site(module.filename, f.span, f.function), f.retain, f.create) for f in module.flagged
     ]
 
 

@@ -17,7 +17,6 @@ from graphlint.static.execute.values import (
     Env,
     Instance,
     Key,
-    Layer,
     List,
     NodeId,
     Object,

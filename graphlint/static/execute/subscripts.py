@@ -119,7 +119,7 @@ def _of_list(ex: Executor, state: State, node: ir.Node, owner: Value, index: Val
 
 def _sliced(state: State, node: ir.Node, owner: Value, known: Items, index: Value) -> Value:
     assert isinstance(index, Tuple)
-    bounds = [b.value if isinstance(b, Const) else ... for b in index.items[1:]]
+    bounds: list[Any] = [b.value if isinstance(b, Const) else ... for b in index.items[1:]]
     if known.length is None and all(b is None or isinstance(b, int) for b in bounds):
         items = known.values[slice(*bounds)]
         return Tuple(items) if isinstance(owner, Tuple) else state.new(node, List(items))
@@ -139,7 +139,9 @@ def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, index: Val
     return [(state, Sym(("subscript", owner.address, name_of(index))))]
 
 
-def _of_dict(ex: Executor, state: State, node: ir.Node, owner: Ref, found: Dict, index: Value) -> Results:
+def _of_dict(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, found: Dict, index: Value
+) -> Results:
     key = dict_key(index)
     if key in found.items:
         return [(state, found.items[key])]

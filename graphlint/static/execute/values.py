@@ -286,10 +286,14 @@ class Layer(Object):
 
 @dataclass(slots=True, eq=False)
 class Optimizer(Object):
-    """An optimizer and the leaves that its step changes."""
+    """An optimizer and the leaves that its step changes.
+
+    `repeats` says that a step may run its closure several times.
+    """
 
     name: str
     leaves: frozenset[Leaf]
+    repeats: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -11,10 +11,21 @@ from graphlint.trace import Span
 class Placed(Protocol):
     """A syntax node with a position: columns in UTF-8 bytes, from 0."""
 
-    lineno: int
-    col_offset: int
-    end_lineno: int | None
-    end_col_offset: int | None
+    @property
+    def lineno(self) -> int:
+        """The first row."""
+
+    @property
+    def col_offset(self) -> int:
+        """The first column."""
+
+    @property
+    def end_lineno(self) -> int | None:
+        """The last row."""
+
+    @property
+    def end_col_offset(self) -> int | None:
+        """The column behind the last."""
 
 
 class Places:
