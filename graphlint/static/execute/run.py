@@ -8,7 +8,7 @@ from graphlint.static import ir
 from graphlint.static.execute.calls import invoke
 from graphlint.static.execute.definitions import RUN_DEFINITIONS
 from graphlint.static.execute.entries import Relevance, run_program
-from graphlint.static.execute.executor import Executor
+from graphlint.static.execute.executor import Executor, budget_for
 from graphlint.static.execute.expressions import EVALUATE
 from graphlint.static.execute.flow import RUN_FLOW
 from graphlint.static.execute.statements import RUN_SIMPLE
@@ -26,7 +26,8 @@ def execute(
     sinks: Iterable[str] = (),
 ) -> tuple[Trace, Failures]:
     """Run files on every path that the budget allows: what was seen, and what went wrong where."""
-    ex = Executor(EVALUATE, RUN, invoke, backward_functions, sinks, project=project)
+    budget = budget_for(len(modules))
+    ex = Executor(EVALUATE, RUN, invoke, backward_functions, sinks, budget, project)
     run_program(ex, modules)
     calls = tuple([call for module in modules for call in _calls(module)])
     return ex.records.to_trace(calls), ex.failures
