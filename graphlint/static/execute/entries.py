@@ -16,7 +16,6 @@ from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.values import Class, Env, Func, Ref, Value
-from graphlint.trace import Confidence, Doubt
 
 if TYPE_CHECKING:
     from graphlint.static.execute.frames import Frame
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 PASS_NAMES = frozenset(("backward", "grad", "manual_backward"))
 GENERIC = frozenset("forward __init__ __call__ get items append extend main run step".split())
 """Names that too many things have for a call of one to say which is meant."""
-OUT_OF_STEPS = Doubt(Confidence.POSSIBLE, "the code from here on is too long to be followed")
 MOST_METHODS, MOST_STATES, ROUNDS = 14, 6, 2
 
 
@@ -138,7 +136,7 @@ def _run_top_level(ex: Executor, module: ir.Module, caller: bool) -> None:
         for state, _ in run_block(ex, module.body, _fresh(ex, module, imported=False)):
             ex.finish(state)
     except (OutOfSteps, RecursionError):
-        ex.records.cut(OUT_OF_STEPS)
+        ex.records.stop()
 
 
 def _fresh(ex: Executor, module: ir.Module, imported: bool) -> State:
@@ -176,7 +174,7 @@ def _run_function(
         for after, value in enter(ex, state, func.function, func, (), {}):
             ex.finish(after, escaping=(value,))
     except (OutOfSteps, RecursionError):
-        ex.records.cut(OUT_OF_STEPS)
+        ex.records.stop()
 
 
 def _entry_frame(ex: Executor, module: ir.Module, place: object) -> Frame:
@@ -203,7 +201,7 @@ def _run_class(ex: Executor, base: State, module: ir.Module, cls: Ref, relevant:
         for after, _ in running:
             ex.finish(after)
     except (OutOfSteps, RecursionError):
-        ex.records.cut(OUT_OF_STEPS)
+        ex.records.stop()
 
 
 def _entry_methods(ex: Executor, base: State, cls: Ref, relevant: Relevance) -> list[Func]:

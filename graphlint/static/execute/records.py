@@ -11,6 +11,8 @@ from graphlint.static.execute.gradient_records import GradientRecords
 from graphlint.static.execute.state import Pending
 from graphlint.trace import Call, Clash, Confidence, Doubt, Hold, Pass, Run, Site, Trace
 
+STOPPED = Doubt(Confidence.POSSIBLE, "the code from here on is too long to be followed")
+STOPPED_LATER = Doubt(Confidence.LIKELY, "the program is too long to be followed to its end")
 CUT_SHORT = Doubt(Confidence.POSSIBLE, "not every path from here was followed to its end")
 
 
@@ -49,10 +51,12 @@ class Records:
     _complete: bool = True
     gradients: GradientRecords = field(default_factory=GradientRecords)
     _visited: dict[Site, None] = field(default_factory=dict)
+    _settled: set[Site] = field(default_factory=set)
 
     def begin(self) -> None:
         """Start a new entry point."""
         self._visited.clear()
+        self._settled.clear()
         self._close_holds()
 
     def _close_holds(self) -> None:
@@ -72,9 +76,14 @@ class Records:
         for site in self._visited:
             self.doubts[site, doubt] = None
 
-    def doubt(self, site: Site, doubt: Doubt) -> None:
-        """Lower the confidence of claims about a call."""
-        self.doubts[site, doubt] = None
+    def stop(self) -> None:
+        """Lower the confidence of the calls that an entry point got to before its steps ran out.
+
+        A call of whose passes one was followed until nobody could reach its graph keeps more of it.
+        """
+        self._complete = False
+        for site in self._visited:
+            self.doubts[site, STOPPED_LATER if site in self._settled else STOPPED] = None
 
     def cut_short(self, pending: Iterable[Pending]) -> None:
         """Lower the confidence of claims about passes that were not followed to their end."""
@@ -84,6 +93,7 @@ class Records:
     def settle(self, chain: list[Pending]) -> None:
         """Take over the passes of one call over one graph."""
         chain.sort(key=lambda pending: pending.order)
+        self._settled.add(chain[0].site)
         self.runs[Run(tuple([_passed(i, pending) for i, pending in enumerate(chain)]))] = None
 
     def overrule(self, site: Site) -> None:
