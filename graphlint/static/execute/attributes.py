@@ -15,6 +15,7 @@ from graphlint.static.execute.ops import apply_op, is_tensor
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
     NONE,
+    TRUE,
     Class,
     Const,
     Dict,
@@ -34,7 +35,11 @@ from graphlint.static.execute.values import (
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
 
-DATA = frozenset(("shape", "device", "dtype", "ndim", "is_cuda", "layout", "names", "itemsize"))
+DATA = frozenset(
+    "shape device dtype ndim layout names itemsize nbytes is_cuda is_cpu is_mps is_meta is_sparse "
+    "is_sparse_csr is_quantized is_nested is_xla retains_grad output_nr _version".split()
+)
+"""Attributes of tensors that are plain values."""
 VIEWS = frozenset(("T", "mT", "H", "mH", "real", "imag"))
 
 
@@ -148,7 +153,9 @@ def _of_layer(state: State, node: ir.Node, owner: Ref, found: Layer, name: str) 
         return found.children[0]
     if name in ("weight", "bias"):
         return state.tensor(node, leaf=(name, owner.address))
-    return Method(owner, name)
+    if name == "training":
+        return TRUE
+    return Sym(("attribute", owner.address, name))
 
 
 # ---------------------------------------------------------------------------------- writing
