@@ -23,6 +23,7 @@ from graphlint.static.execute.values import (
     TRUE,
     Class,
     Const,
+    Context,
     Dict,
     Enumerate,
     External,
@@ -334,6 +335,15 @@ def _product(
     return [(state, state.new(node, List(items, length)))]
 
 
+def _field(
+    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
+) -> Results:
+    """Declare a dataclass's field: its default, or what makes one for each object."""
+    if "default_factory" in keywords:
+        return [(state, Context("field factory", keywords["default_factory"]))]
+    return [(state, keywords.get("default", state.sym(node)))]
+
+
 def _named_tuple(
     ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
 ) -> Results:
@@ -462,6 +472,7 @@ HANDLERS: Mapping[str, Handler] = {
     "itertools.chain.from_iterable": _from_iterable,
     "asyncio.Queue": _queue,
     "collections.namedtuple": _named_tuple,
+    "dataclasses.field": _field,
     "heapq.heappush": _heap_push,
     "heapq.heappop": _heap_pop,
     "copy.deepcopy": _deepcopy,

@@ -313,9 +313,10 @@ def instantiate(
     made = state.new(node, Instance(cls.address, {}, opaque))
     method = classes.find_method(state, made, "__init__")
     if method is None:
-        fields = _generated_fields(state, made, args, keywords)
-        state.put(made, Instance(cls.address, fields, opaque))
-        return [(state, made)]
+        state.put(
+            made, Instance(cls.address, _generated_fields(state, made, args, keywords), opaque)
+        )
+        return _default_fields(ex, state, node, made)
     return [(after, made) for after, _ in invoke(ex, state, node, method, args, keywords)]
 
 
@@ -338,6 +339,29 @@ def _generated_fields(
         for name in names:
             fields.setdefault(name, Sym(("attribute", made.address, name)))
     return fields
+
+
+def _default_fields(ex: Executor, state: State, node: ir.Node, made: Ref) -> Results:
+    """Make the fields that have a factory and were not given."""
+    found = state.object(made)
+    assert isinstance(found, Instance)
+    results: Results = [(state, made)]
+    for cls in classes.members(state, found.cls):
+        for name, value in cls.members.items():
+            if isinstance(value, Context) and value.kind == "field factory":
+                results = [
+                    (_with_field(after, made, name, default), made)
+                    for before, _ in results
+                    for after, default in ex.invoke(before, node, value.argument or NONE, (), {})
+                ]
+    return results
+
+
+def _with_field(state: State, made: Ref, name: str, value: Value) -> State:
+    found = state.object(made)
+    if isinstance(found, Instance) and name not in found.attrs:
+        state.put(made, replace(found, attrs={**found.attrs, name: value}))
+    return state
 
 
 KNOWN_BASES = frozenset(External(name) for name in ("object", "torch.nn.Module", "nn.Module"))

@@ -274,6 +274,7 @@ def _collapse(ex: Executor, outcomes: list[Outcome], level: int) -> list[Outcome
             _widen(survivor, state, addresses)
             kept[index] = (survivor, _widen_flow(survivor, survivor_flow, flow))
         survivor.facts = {**state.facts, **survivor.facts}
+        survivor.handed |= state.handed
         survivor.conds = {k: v for k, v in survivor.conds.items() if state.conds.get(k) == v}
         survivor.bounds = {
             k: min(v, state.bounds[k]) for k, v in survivor.bounds.items() if k in state.bounds

@@ -104,9 +104,19 @@ def adopt_unknown(state: State, place: ir.Node, values: Sequence[Value]) -> None
 
 def may_be_tensor(value: Sym) -> bool:
     """Whether an unknown value may be a tensor: not a number, length or condition."""
-    return value.name[0] not in NUMBERS
+    return _names_tensor(value.name)
 
 
+def _names_tensor(name: object) -> bool:
+    """Whether a name may be that of a tensor: arithmetic makes one of one."""
+    if not isinstance(name, tuple) or not name or name[0] == "const":
+        return False
+    if name[0] == "number" and len(name) > 1 and name[1] in ARITHMETIC:
+        return any(_names_tensor(operand) for operand in name[2:])
+    return name[0] not in NUMBERS
+
+
+ARITHMETIC = frozenset(("Add", "Sub", "Mult", "Div", "Pow", "MatMult", "USub"))
 NUMBERS = frozenset(
     ("plus", "length", "index", "last", "compare", "not", "number", "truth", "text")
 )

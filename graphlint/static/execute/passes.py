@@ -66,6 +66,9 @@ PARAMETERS: Mapping[Form, tuple[str, ...]] = {
 FOREIGN_OP = "foreign"
 FOREIGN = Doubt(Confidence.POSSIBLE, "the graph comes from outside the analysed code")
 MIXED = Doubt(Confidence.LIKELY, "part of the graph comes from code that is not known")
+NO_GRAPH = frozenset((FOREIGN,))
+"""What is differentiated seems to have no graph: there is more to it than is known."""
+HANDED = Doubt(Confidence.LIKELY, "code that is not known was handed a part of the graph")
 FLAG_FOREIGN = Doubt(Confidence.POSSIBLE, "whether the graph is kept can't be told here")
 FLAG_UNKNOWN = Doubt(Confidence.LIKELY, "whether the graph is kept depends on a setting")
 
@@ -371,11 +374,16 @@ def _keep(
         creates=request.creates,
         origin=_origin(request),
         built=built,
-        doubts=_doubts(nodes, own),
+        doubts=(_doubts(nodes, own) if request.roots else NO_GRAPH) | _handed(state, visited),
         open_ended=open_ended,
     )
     for node in saving:
         state.kept[node] = (*state.kept.get(node, ()), number)
+
+
+def _handed(state: State, visited: Sequence[NodeId]) -> frozenset[Doubt]:
+    """Say whether unknown code has got hold of a part of the graph: it may visit it later."""
+    return frozenset() if state.handed.isdisjoint(visited) else frozenset((HANDED,))
 
 
 def _doubts(nodes: Sequence[Node], own: Sequence[Node]) -> frozenset[Doubt]:

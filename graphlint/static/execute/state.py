@@ -79,6 +79,7 @@ class State:
         versions: how often each leaf was changed in place; changed: where last.
         frozen: leaves that want no gradients now; unsure: leaves of which that is not known;
             graded: leaves that have a gradient, so that an optimizer's step changes them.
+        handed: nodes that unknown code was handed.
         conds: the branch conditions assumed; bounds: lower bounds of unknown lengths.
         attrs: attributes that the program set on unknown objects.
         memos: what memoized functions returned, by function and arguments.
@@ -107,6 +108,7 @@ class State:
     frozen: frozenset[Leaf] = frozenset()
     unsure: frozenset[Leaf] = frozenset()
     graded: frozenset[Leaf] = frozenset()
+    handed: frozenset[NodeId] = frozenset()
     conds: dict[Key, bool] = field(default_factory=dict)
     bounds: dict[Key, int] = field(default_factory=dict)
     attrs: dict[Key, Value] = field(default_factory=dict)

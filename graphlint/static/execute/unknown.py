@@ -67,8 +67,9 @@ def _receiver(func: Value) -> list[Value]:
 
 
 def hand_over(state: State, values: Sequence[Value], name: str) -> None:
-    """Note that unknown code gets hold of graphs that passes kept: it may visit them."""
+    """Note that unknown code gets hold of graphs: it may visit them, now or later."""
     release(state, values)
+    state.handed = state.handed.union(n for value in values for n in state.nodes(value))
     if not state.kept:
         return
     level = Confidence.POSSIBLE if is_risky(name) else Confidence.LIKELY
