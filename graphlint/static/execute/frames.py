@@ -56,6 +56,14 @@ class Frame:
         return any(later.loops.get(loop, -1) > index for loop, index in self.loops.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What loading a file made: every state that imports it gets the same, under the same names."""
+
+    heap: dict[int, Any]
+    graph: dict[int, Any]
+
+
 class Frames:
     """Hands out frames and names, the same for the same question."""
 
@@ -63,6 +71,7 @@ class Frames:
         self._frames: dict[tuple[Any, ...], Frame] = {}
         self._names: dict[tuple[Any, ...], int] = {}
         self._shared: dict[Any, Any] = {}
+        self.loaded: dict[str, Loaded] = {}
 
     def enter(
         self,

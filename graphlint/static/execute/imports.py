@@ -10,6 +10,8 @@ import os
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.frames import Loaded
+from graphlint.static.execute.merge import object_key
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
     Address,
@@ -81,13 +83,44 @@ def load(ex: Executor, state: State, filename: str) -> Address | None:
     module = ex.project.lower(filename) if ex.project else None
     if module is None:
         return None
+    if filename in ex.frames.loaded:
+        _take_over(ex, state)
+        return address
+    heap, graph = set(state.heap), set(state.graph)
     state.heap[address] = Env(module_variables(filename, imported=True), None)
     env, frame, grad = state.env, state.frame, state.grad
     state.stack, state.env = (*state.stack, env), address
     state.frame = ex.frames.enter(None, module, "module", module)
     define(ex, state, module)
     state.stack, state.env, state.frame, state.grad = state.stack[:-1], env, frame, grad
+    made = Loaded(
+        {a: found for a, found in state.heap.items() if a not in heap},
+        {n: node for n, node in state.graph.items() if n not in graph},
+    )
+    if _stands_alone(ex, made):
+        ex.frames.loaded[filename] = made
     return address
+
+
+def _take_over(ex: Executor, state: State) -> None:
+    """Put what other states loaded into a state: all of it, as one file may refer to another."""
+    for loaded in ex.frames.loaded.values():
+        for address, found in loaded.heap.items():
+            state.heap.setdefault(address, found)
+        for number, node in loaded.graph.items():
+            state.graph.setdefault(number, node)
+
+
+def _stands_alone(ex: Executor, made: Loaded) -> bool:
+    """Whether what a file made refers to nothing but itself and other loaded files."""
+    parts = (*ex.frames.loaded.values(), made)
+    addresses = {address for part in parts for address in part.heap}
+    nodes = {number for part in parts for number in part.graph}
+    for found in made.heap.values():
+        _, refers, stands_on = object_key(found, 0)
+        if not (addresses.issuperset(refers) and nodes.issuperset(stands_on)):
+            return False
+    return all(nodes.issuperset(node.inputs) for node in made.graph.values())
 
 
 def define(ex: Executor, state: State, module: ir.Module) -> None:

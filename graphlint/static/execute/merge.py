@@ -161,7 +161,8 @@ class _Parts:
         return frozenset([(key, self.value(value)) for key, value in items.items()])
 
 
-def _object_key(found: Object, level: int) -> tuple[Any, list[Address], list[NodeId]]:
+def object_key(found: Object, level: int) -> tuple[Any, list[Address], list[NodeId]]:
+    """Return an object's structural key, and the addresses and nodes that it refers to."""
     made = found.memo.get(level)
     if made is None:
         parts = _Parts(level)
@@ -202,7 +203,7 @@ def settle_and_key(
     while todo:
         address = todo.pop()
         if address not in objects:
-            key, addresses, nodes = _object_key(state.heap[address], level)
+            key, addresses, nodes = object_key(state.heap[address], level)
             objects[address] = key
             todo += addresses
             roots.update(nodes)
