@@ -1,18 +1,15 @@
-"""Python's own functions, and those of `functools`, `copy`, `collections` and the like."""
+"""Python's own functions."""
 
 from __future__ import annotations
 
 import builtins
-import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.attributes import get_attribute, set_attribute
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.gradients import note_escape
-from graphlint.static.execute.holds import BOUNDED
 from graphlint.static.execute.items import Items, every, iterate, length
 from graphlint.static.execute.numbers import arithmetic, depends_on_position, name_of
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor
@@ -21,9 +18,7 @@ from graphlint.static.execute.values import (
     FALSE,
     NONE,
     TRUE,
-    Class,
     Const,
-    Context,
     Dict,
     Enumerate,
     External,
@@ -31,7 +26,6 @@ from graphlint.static.execute.values import (
     Instance,
     Layer,
     List,
-    Partial,
     Range,
     Ref,
     Sym,
@@ -45,9 +39,6 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
 
 Handler = Callable[..., "Results"]
-NAMED_TUPLE = External("typing.NamedTuple")
-MOST_PRODUCTS = 8
-"""How many pairs of a product are looked at."""
 NAMES = frozenset(dir(builtins))
 
 
@@ -87,37 +78,22 @@ def _len(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: ob
     return [(state, length(state, args[0]) if args else state.sym(node))]
 
 
-def _list(
+def make_list(
     ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
 ) -> Results:
-    items = _all_items(ex, state, node, args[0]) if args else Items(())
+    """Make a list of what an iterable yields."""
+    items = all_items(ex, state, node, args[0]) if args else Items(())
     return [(state, state.new(node, List(items.values, items.length)))]
 
 
-def _deque(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    """Make a deque; its length is not followed, only that it has a bound."""
-    results = _list(ex, state, node, args, keywords)
-    bound = args[1] if len(args) > 1 else keywords.get("maxlen", NONE)
-    for after, made in results:
-        found = after.get(made, List)
-        if bound != NONE and found is not None and isinstance(made, Ref):
-            after.put(made, replace(found, kind=BOUNDED))
-    return results
-
-
-def _all_items(ex: Executor, state: State, node: ir.Node, value: Value) -> Items:
+def all_items(ex: Executor, state: State, node: ir.Node, value: Value) -> Items:
+    """Return all items that are known of any iterable, lazy ones too."""
     lazy = isinstance(value, (Range, Enumerate, Zip))
     return iterate(ex, state, value, node) if lazy else every(ex, state, value, node)
 
 
-def _queue(ex: Executor, state: State, node: ir.Node, args: object, _: object) -> Results:
-    return [(state, state.new(node, List(())))]
-
-
 def _tuple(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
-    items = _all_items(ex, state, node, args[0]) if args else Items(())
+    items = all_items(ex, state, node, args[0]) if args else Items(())
     if items.length is None:
         return [(state, Tuple(items.values))]
     return [(state, state.new(node, List(items.values, items.length)))]
@@ -126,7 +102,7 @@ def _tuple(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: 
 def _reversed(
     ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
 ) -> Results:
-    items = _all_items(ex, state, node, args[0]) if args else Items(())
+    items = all_items(ex, state, node, args[0]) if args else Items(())
     return [(state, state.new(node, List(items.values[::-1], items.length)))]
 
 
@@ -134,7 +110,7 @@ def _dict(
     ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
 ) -> Results:
     given = state.get(args[0], Dict) if args else None
-    pairs = _all_items(ex, state, node, args[0]).values if args and given is None else ()
+    pairs = all_items(ex, state, node, args[0]).values if args and given is None else ()
     items = dict(given.items) if given else {}
     for pair in pairs:
         if isinstance(pair, Tuple) and len(pair.items) == 2 and isinstance(pair.items[0], Const):
@@ -144,17 +120,10 @@ def _dict(
     return [(state, state.new(node, Dict(items, is_open)))]
 
 
-def _defaultdict(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    factory = args[0] if args and args[0] != NONE else None
-    return [(state, state.new(node, Dict(dict(keywords), factory is None, factory)))]
-
-
 def _sum(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
     if not args:
         return [(state, state.sym(node))]
-    items = _all_items(ex, state, node, args[0]).values
+    items = all_items(ex, state, node, args[0]).values
     if any(is_tensor(state, item) or has_graph(state, item) for item in items):
         return [(state, apply_op(ex, state, node, "add", (*items, *args[1:])))]
     return [(state, state.sym(node, "number"))]
@@ -164,7 +133,7 @@ def _map(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: ob
     if len(args) < 2:
         return [(state, state.sym(node))]
     source = args[1] if len(args) == 2 else Zip(tuple(args[1:]))
-    items = _all_items(ex, state, node, source)
+    items = all_items(ex, state, node, source)
     results: list[tuple[State, tuple[Value, ...]]] = [(state, ())]
     for item in items.values:
         given = item.items if len(args) > 2 and isinstance(item, Tuple) else (item,)
@@ -277,179 +246,21 @@ def _print(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: 
     return [(state, NONE)]
 
 
-def _partial(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    if not args:
-        return [(state, state.sym(node))]
-    return [(state, Partial(args[0], tuple(args[1:]), tuple(keywords.items())))]
-
-
-def _reduce(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
-    if len(args) < 2:
-        return [(state, state.sym(node))]
-    items = [*args[2:], *_all_items(ex, state, node, args[1]).values]
-    return [
-        (s, made[-1] if made else s.sym(node)) for s, made in _fold(ex, state, node, args[0], items)
-    ]
-
-
-def _accumulate(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    if not args:
-        return [(state, state.sym(node))]
-    source = _all_items(ex, state, node, args[0])
-    first = [keywords["initial"]] if "initial" in keywords else []
-    func = args[1] if len(args) > 1 else keywords.get("func", External("operator.add"))
-    folded = _fold(ex, state, node, func, [*first, *source.values])
-    return [(s, s.new(node, List(made, source.length))) for s, made in folded]
-
-
-def _fold(
-    ex: Executor, state: State, node: ir.Node, func: Value, items: Sequence[Value]
-) -> list[tuple[State, tuple[Value, ...]]]:
-    """Carry a value through calls of a function, as a loop does: every value on the way."""
-    results: list[tuple[State, tuple[Value, ...]]] = [(state, tuple(items[:1]))]
-    for index, item in enumerate(items[1:]):
-        following = []
-        for before, made in results:
-            before.temps = (*before.temps, Tuple(made), Tuple(tuple(items)))
-            frame = ex.enter(before, node, "loop", index=index)
-            for after, value in ex.invoke(before, node, func, (made[-1], item), {}):
-                after.frame, after.temps = frame, after.temps[:-2]
-                following.append((after, (*made, value)))
-        results = following
-    return results
-
-
-def _product(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    columns = [_all_items(ex, state, node, value) for value in args]
-    rows = itertools.product(*(column.values for column in columns))
-    items = tuple(Tuple(row) for row in itertools.islice(rows, MOST_PRODUCTS))
-    length = next((column.length for column in columns if column.length is not None), None)
-    if "repeat" in keywords:
-        length = state.sym(node, "length")
-    return [(state, state.new(node, List(items, length)))]
-
-
-def _field(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    """Declare a dataclass's field: its default, or what makes one for each object."""
-    if "default_factory" in keywords:
-        return [(state, Context("field factory", keywords["default_factory"]))]
-    return [(state, keywords.get("default", state.sym(node)))]
-
-
-def _named_tuple(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
-    """Make the class that `namedtuple(name, fields)` returns."""
-    given = args[1] if len(args) > 1 else NONE
-    if isinstance(given, Const):
-        names = str(given.value).replace(",", " ").split()
-    else:
-        items = every(ex, state, given, node).values
-        names = [str(item.value) for item in items if isinstance(item, Const)]
-    return [(state, state.new(node, Class("namedtuple", (NAMED_TUPLE,), {}, tuple(names))))]
-
-
-def _from_iterable(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
-    parts = _all_items(ex, state, node, args[0]) if args else Items(())
-    inner = [_all_items(ex, state, node, part) for part in parts.values]
-    items = tuple(value for part in inner for value in part.values)
-    lengths = [parts.length, *(part.length for part in inner)]
-    length = next((known for known in lengths if known is not None), None)
-    return [(state, state.new(node, List(items, length)))]
-
-
-def _deepcopy(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
-    return [(state, copy_value(state, node, args[0], {}) if args else state.sym(node))]
-
-
-def _heap_push(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
-    found = state.get(args[0], List) if len(args) > 1 else None
-    if found is not None and isinstance(args[0], Ref):
-        state.put(args[0], replace(found, items=(*found.items, args[1])))
-    return [(state, NONE)]
-
-
-def _heap_pop(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
-    found = state.get(args[0], List) if args else None
-    if found is not None and found.items and isinstance(args[0], Ref):
-        state.put(args[0], replace(found, items=found.items[1:]))
-        return [(state, found.items[0])]
-    return [(state, state.sym(node))]
-
-
-def copy_value(state: State, node: ir.Node, value: Value, done: dict[int, Ref]) -> Value:
-    """Copy a value with everything in it: copied tensors are leaves of their own."""
-    if isinstance(value, Tuple):
-        return Tuple(tuple(copy_value(state, node, item, done) for item in value.items))
-    if isinstance(value, Sym):
-        return state.sym(node)
-    if not isinstance(value, Ref):
-        return value
-    if value.address in done:
-        return done[value.address]
-    found = state.object(value)
-    if isinstance(found, Class):
-        return value
-    made = done[value.address] = state.new(node, found)
-    if isinstance(found, Tensor):
-        leaf = ("tensor", made.address) if found.leaf is not None else None
-        state.put(made, Tensor(None, leaf))
-    elif isinstance(found, List):
-        items = tuple(copy_value(state, node, item, done) for item in found.items)
-        state.put(made, replace(found, items=items))
-    elif isinstance(found, Dict):
-        state.put(made, replace(found, items=_copied(state, node, found.items, done)))
-    elif isinstance(found, Instance):
-        state.put(made, replace(found, attrs=_copied(state, node, found.attrs, done)))
-    elif isinstance(found, Layer):
-        children = tuple(copy_value(state, node, child, done) for child in found.children)
-        attrs = _copied(state, node, found.attrs, done)
-        state.put(made, replace(found, children=children, attrs=attrs))
-    return made
-
-
-def _copied(
-    state: State, node: ir.Node, items: Mapping[str, Value], done: dict[int, Ref]
-) -> dict[str, Value]:
-    return {name: copy_value(state, node, value, done) for name, value in items.items()}
-
-
 HANDLERS: Mapping[str, Handler] = {
     "range": _range,
     "enumerate": _enumerate,
     "zip": _zip,
     "len": _len,
-    "list": _list,
-    "sorted": _list,
-    "set": _list,
-    "frozenset": _list,
-    "iter": _list,
-    "collections.deque": _deque,
-    "queue.Queue": _queue,
-    "queue.SimpleQueue": _queue,
-    "queue.LifoQueue": _queue,
+    "list": make_list,
+    "sorted": make_list,
+    "set": make_list,
+    "frozenset": make_list,
+    "iter": make_list,
     "tuple": _tuple,
     "reversed": _reversed,
     "dict": _dict,
     "collections.OrderedDict": _dict,
     "types.SimpleNamespace": _dict,
-    "collections.defaultdict": _defaultdict,
     "sum": _sum,
     "map": _map,
     "min": _number(min),
@@ -465,18 +276,6 @@ HANDLERS: Mapping[str, Handler] = {
     "next": _next,
     "isinstance": _isinstance,
     "print": _print,
-    "functools.partial": _partial,
-    "functools.reduce": _reduce,
-    "itertools.accumulate": _accumulate,
-    "itertools.product": _product,
-    "itertools.chain.from_iterable": _from_iterable,
-    "asyncio.Queue": _queue,
-    "collections.namedtuple": _named_tuple,
-    "dataclasses.field": _field,
-    "heapq.heappush": _heap_push,
-    "heapq.heappop": _heap_pop,
-    "copy.deepcopy": _deepcopy,
-    "copy.copy": _deepcopy,
     "tqdm.tqdm": lambda ex, state, node, args, _: [(state, args[0] if args else NONE)],
     "tqdm.auto.tqdm": lambda ex, state, node, args, _: [(state, args[0] if args else NONE)],
     "tqdm.trange": _range,

@@ -38,8 +38,8 @@ from graphlint.trace import Confidence, ConstantTerm, Doubt, Form, Site
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
-    from graphlint.static.execute.passes import Request
     from graphlint.static.execute.state import State
+    from graphlint.static.execute.visits import Request
 
 CALLER_CLEARS = Doubt(Confidence.LIKELY, "whoever calls this may clear the gradients")
 UNKNOWN_OWNER = Doubt(Confidence.POSSIBLE, "whose gradients these are is not known")

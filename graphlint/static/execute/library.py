@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute import builtins, unknown
+from graphlint.static.execute import builtins, stdlib, unknown
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.distributions import make_distribution
 from graphlint.static.execute.items import every
@@ -55,7 +55,7 @@ def call_external(
     keywords: Mapping[str, Value],
 ) -> Results:
     """Call something of a library."""
-    handler = builtins.HANDLERS.get(name)
+    handler = builtins.HANDLERS.get(name) or stdlib.HANDLERS.get(name)
     if handler is not None:
         return handler(ex, state, node, args, keywords)
     last = name.rpartition(".")[2]

@@ -1,0 +1,251 @@
+"""What a backward pass does to the nodes that it visits: clashes, reuses, keeping, freeing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.frames import Frame
+from graphlint.static.execute.graph import (
+    Freed,
+    Leaf,
+    Node,
+    between,
+    plainly_reachable,
+    reachable,
+    surely_reachable,
+)
+from graphlint.static.execute.holds import note_visit
+from graphlint.static.execute.records import site_of
+from graphlint.static.execute.state import Pending, State
+from graphlint.static.execute.values import (
+    Const,
+    NodeId,
+    Sym,
+    Value,
+)
+from graphlint.static.knowledge.facts import NO, YES
+from graphlint.trace import Broken, Clash, Confidence, Doubt, Form, Reuse, Site
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor
+
+FOREIGN_OP = "foreign"
+FOREIGN = Doubt(Confidence.POSSIBLE, "the graph comes from outside the analysed code")
+MIXED = Doubt(Confidence.LIKELY, "part of the graph comes from code that is not known")
+NO_GRAPH = frozenset((FOREIGN,))
+"""What is differentiated seems to have no graph: there is more to it than is known."""
+HANDED = Doubt(Confidence.LIKELY, "code that is not known was handed a part of the graph")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One backward pass, with its flags decided.
+
+    Attributes:
+        call, site, form: who asks.
+        roots: the nodes that it starts from.
+        nodes, leaves: what gradients are wanted for; None means everything.
+        retains, creates: the flags; asked: `retain_graph` itself was passed and true.
+        flag: the value passed for it, if any; create: that of `create_graph`.
+        some_inputs: gradients are wanted for some inputs only, whichever these are.
+    """
+
+    call: ir.Call
+    site: Site
+    form: Form
+    roots: tuple[NodeId, ...]
+    nodes: frozenset[NodeId] | None
+    leaves: frozenset[Leaf] | None
+    retains: bool
+    creates: bool
+    asked: bool
+    flag: Value | None
+    doubts: frozenset[Doubt] = frozenset()
+    create: Value | None = None
+    some_inputs: bool = False
+
+
+def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
+    """Visit the nodes of a pass: report clashes, link reuses, then keep or free."""
+    if request.nodes is None:
+        visited = reachable(state.graph, request.roots)
+    else:
+        leaves = set(request.leaves or ())
+        visited = between(state.graph, request.roots, set(request.nodes), leaves)
+    sure = surely_reachable(state.graph, request.roots)
+    carried = Carried(state, visited)
+    freed = _report_freed(ex, state, request, visited, sure, carried)
+    if not freed:
+        _report_modified(ex, state, request, [n for n in visited if n in sure])
+    chain = _link_reuses(state, request, visited, carried)
+    saving = [node for node in visited if state.graph[node].saves is not NO]
+    if request.retains:
+        _keep(state, request, visited, saving, chain, bool(ex.running_callbacks))
+        for node in visited:
+            state.freed.pop(node, None)
+    else:
+        if request.creates and saving:
+            ex.records.overrule(request.site)
+        for node in saving:
+            state.freed[node] = Freed(request.call, request.site, request.doubts)
+            state.kept.pop(node, None)
+    if request.form is not Form.AUTOGRAD_GRAD:
+        reached = (state.graph[node].leaves for node in visited)
+        state.graded = state.graded.union(*reached)
+    note_visit(ex, state, request.roots, visited)
+    state.passes += 1
+    return visited
+
+
+class Carried:
+    """Tells which visited nodes travelled round a loop: earlier iterations' versions of others.
+
+    A node that was built in an earlier iteration, and whose syntax built another visited node in a
+    later one, is part of a graph that grows from iteration to iteration. One that was built in an
+    earlier iteration once and for all (a cached property) is not.
+    """
+
+    def __init__(self, state: State, visited: Iterable[NodeId]) -> None:
+        self._state = state
+        self._latest: dict[ir.Node, list[Frame]] = {}
+        for number in visited:
+            node = state.graph[number]
+            if node.frame is not None:
+                self._latest.setdefault(node.place, []).append(node.frame)
+
+    def __contains__(self, node: Node) -> bool:
+        frame = node.frame
+        if frame is None or not frame.precedes(self._state.frame):
+            return False
+        return any(frame.precedes(other) for other in self._latest.get(node.place, ()))
+
+
+def _report_freed(
+    ex: Executor,
+    state: State,
+    request: Request,
+    visited: Iterable[NodeId],
+    sure: set[NodeId],
+    carried: Carried,
+) -> list[NodeId]:
+    """Report nodes whose buffers an earlier pass freed, then go on as if it had kept them."""
+    freed = [n for n in visited if n in state.freed and state.graph[n].saves is not NO]
+    by_pass: dict[Site, list[NodeId]] = {}
+    for node in freed:
+        if state.graph[node].saves is YES and node in sure:
+            by_pass.setdefault(state.freed[node].site, []).append(node)
+    for earlier, nodes in by_pass.items():
+        travels = any(state.graph[n] in carried for n in nodes)
+        first = state.graph[min(nodes)]
+        doubts = state.freed[nodes[0]].doubts
+        built = site_of(first.place, first.frame)
+        clash = Clash(Broken.FREED, earlier, request.site, built, travels, None, doubts)
+        ex.records.clash(clash)
+    for node in freed:
+        del state.freed[node]
+    return freed
+
+
+def _report_modified(
+    ex: Executor, state: State, request: Request, visited: Iterable[NodeId]
+) -> None:
+    """Report nodes that saved a tensor which was changed in place since."""
+    for number in visited:
+        node = state.graph[number]
+        leaf = state.stale(node) if node.saves is YES else None
+        if leaf is not None:
+            keepers = [state.pending[p] for p in state.kept.get(number, ()) if p in state.pending]
+            earlier = keepers[-1].site if keepers else None
+            built = site_of(node.place, node.frame)
+            step = state.changed.get(leaf)
+            clash = Clash(Broken.MODIFIED, earlier, request.site, built, False, step)
+            ex.records.clash(clash)
+            return
+
+
+def _link_reuses(
+    state: State,
+    request: Request,
+    visited: Iterable[NodeId],
+    carried: Carried,
+) -> int | None:
+    """Tell the passes that kept visited nodes; return the chain that this pass goes on with."""
+    reused: dict[int, tuple[bool, bool]] = {}
+    plain = plainly_reachable(state.graph, request.roots)
+    for number in visited:
+        node = state.graph[number]
+        if node.saves is NO:
+            continue
+        for keeper in state.kept.get(number, ()):
+            travels, certain = reused.get(keeper, (False, False))
+            certain = certain or (number in plain and (node.saves is YES or node.opaque))
+            reused[keeper] = (travels or node in carried, certain)
+    chains = []
+    for keeper, (travels, certain) in reused.items():
+        pending = state.pending.get(keeper)
+        if pending is not None:
+            reuse = Reuse(request.site, travels, certain)
+            if reuse not in pending.reuses:
+                state.pending[keeper] = replace(pending, reuses=(*pending.reuses, reuse))
+            if pending.site == request.site and pending.origin == _origin(request):
+                chains.append(pending.chain)
+    if not chains:
+        return None
+    first = min(chains)
+    for number, pending in state.pending.items():
+        if pending.chain in chains and pending.chain != first:
+            state.pending[number] = replace(pending, chain=first)
+    return first
+
+
+def _origin(request: Request) -> Site | None:
+    flag = request.flag
+    origin = flag.origin if isinstance(flag, (Const, Sym)) else None
+    if origin is None or origin[0] is request.call:
+        return None
+    return site_of(*origin)
+
+
+def _keep(
+    state: State,
+    request: Request,
+    visited: Sequence[NodeId],
+    saving: Sequence[NodeId],
+    chain: int | None,
+    open_ended: bool,
+) -> None:
+    number = state.frames.name(state.frame, request.call, "pass", state.passes)
+    nodes = [state.graph[n] for n in visited]
+    own = [node for node in nodes if node.op != FOREIGN_OP]
+    built = site_of(own[0].place, own[0].frame) if own else None
+    state.pending[number] = Pending(
+        call=request.call,
+        site=request.site,
+        form=request.form,
+        frame=state.frame,
+        order=state.passes,
+        chain=number if chain is None else chain,
+        asked=request.asked,
+        creates=request.creates,
+        origin=_origin(request),
+        built=built,
+        doubts=(_doubts(nodes, own) if request.roots else NO_GRAPH) | _handed(state, visited),
+        open_ended=open_ended,
+    )
+    for node in saving:
+        state.kept[node] = (*state.kept.get(node, ()), number)
+
+
+def _handed(state: State, visited: Sequence[NodeId]) -> frozenset[Doubt]:
+    """Say whether unknown code has got hold of a part of the graph: it may visit it later."""
+    return frozenset() if state.handed.isdisjoint(visited) else frozenset((HANDED,))
+
+
+def _doubts(nodes: Sequence[Node], own: Sequence[Node]) -> frozenset[Doubt]:
+    if len(own) == len(nodes):
+        return frozenset((MIXED,)) if any(node.unknown for node in nodes) else frozenset()
+    has_leaf = any(node.leaves for node in nodes)
+    return frozenset((MIXED if own and has_leaf else FOREIGN,))
