@@ -112,9 +112,10 @@ class Executor:
         self.records.begin()
 
     def begin_file(self) -> None:
-        """Give the next file its steps, and names of its own."""
+        """Give the next file its steps."""
         self._spent = self._steps = 0
-        self.frames = Frames()
+        if self.frames.full:
+            self.frames = Frames()
 
     @contextmanager
     def guarded(self, filename: str) -> Iterator[None]:

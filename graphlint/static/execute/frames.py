@@ -56,12 +56,20 @@ class Frame:
         return any(later.loops.get(loop, -1) > index for loop, index in self.loops.items())
 
 
+MOST_NAMES = 400_000
+"""How many names are handed out before a new file starts afresh."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What loading a file made: every state that imports it gets the same, under the same names."""
+    """What loading a file made: every state that imports it gets the same, under the same names.
+
+    `needs` are the other loaded files that it refers to.
+    """
 
     heap: dict[int, Any]
     graph: dict[int, Any]
+    needs: frozenset[str] = frozenset()
 
 
 class Frames:
@@ -72,6 +80,7 @@ class Frames:
         self._names: dict[tuple[Any, ...], int] = {}
         self._shared: dict[Any, Any] = {}
         self.loaded: dict[str, Loaded] = {}
+        self.owners: dict[tuple[str, int], str] = {}
 
     def enter(
         self,
@@ -92,6 +101,17 @@ class Frames:
     def name(self, *key: Any) -> int:
         """Return a number that stands for a key."""
         return self._names.setdefault(key, len(self._names))
+
+    def keep(self, filename: str, made: Loaded) -> None:
+        """Keep what loading a file made, for other states."""
+        self.loaded[filename] = made
+        self.owners.update((("heap", address), filename) for address in made.heap)
+        self.owners.update((("graph", number), filename) for number in made.graph)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to forget all names, before they take up the memory."""
+        return len(self._names) > MOST_NAMES
 
     def share(self, key: Any, made: Any) -> Any:
         """Return the first thing that was made for a key, so that equal things are the same."""

@@ -7,6 +7,7 @@ branches too. Its loops and calls for their effect are left to it as an entry po
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
@@ -84,7 +85,7 @@ def load(ex: Executor, state: State, filename: str) -> Address | None:
     if module is None:
         return None
     if filename in ex.frames.loaded:
-        _take_over(ex, state)
+        _take_over(ex, state, filename)
         return address
     heap, graph = set(state.heap), set(state.graph)
     state.heap[address] = Env(module_variables(filename, imported=True), None)
@@ -97,30 +98,39 @@ def load(ex: Executor, state: State, filename: str) -> Address | None:
         {a: found for a, found in state.heap.items() if a not in heap},
         {n: node for n, node in state.graph.items() if n not in graph},
     )
-    if _stands_alone(ex, made):
-        ex.frames.loaded[filename] = made
+    needs = _needs(ex, filename, made)
+    if needs is not None:
+        ex.frames.keep(filename, replace(made, needs=needs))
     return address
 
 
-def _take_over(ex: Executor, state: State) -> None:
-    """Put what other states loaded into a state: all of it, as one file may refer to another."""
-    for loaded in ex.frames.loaded.values():
+def _take_over(ex: Executor, state: State, filename: str) -> None:
+    """Put what another state loaded into a state, with the files that it refers to."""
+    for name in (filename, *ex.frames.loaded[filename].needs):
+        loaded = ex.frames.loaded[name]
         for address, found in loaded.heap.items():
             state.heap.setdefault(address, found)
         for number, node in loaded.graph.items():
             state.graph.setdefault(number, node)
 
 
-def _stands_alone(ex: Executor, made: Loaded) -> bool:
-    """Whether what a file made refers to nothing but itself and other loaded files."""
-    parts = (*ex.frames.loaded.values(), made)
-    addresses = {address for part in parts for address in part.heap}
-    nodes = {number for part in parts for number in part.graph}
+def _needs(ex: Executor, filename: str, made: Loaded) -> frozenset[str] | None:
+    """Return the loaded files that what a file made refers to, None where there is more to it."""
+    owners = ex.frames.owners
+    needs: set[str] = set()
     for found in made.heap.values():
-        _, refers, stands_on = object_key(found, 0)
-        if not (addresses.issuperset(refers) and nodes.issuperset(stands_on)):
-            return False
-    return all(nodes.issuperset(node.inputs) for node in made.graph.values())
+        _, addresses, nodes = object_key(found, 0)
+        for key in (*(("heap", a) for a in addresses), *(("graph", n) for n in nodes)):
+            if key[1] in (made.heap if key[0] == "heap" else made.graph):
+                continue
+            if key not in owners:
+                return None
+            needs.add(owners[key])
+    for node in made.graph.values():
+        if any(number not in made.graph for number in node.inputs):
+            return None
+    deeper = [ex.frames.loaded[name].needs for name in needs]
+    return frozenset(needs.union(*deeper)) - {filename}
 
 
 def define(ex: Executor, state: State, module: ir.Module) -> None:
