@@ -80,7 +80,7 @@ def roomy() -> Iterator[None]:
     """Allow deeper recursion for a while, and collect no garbage: none of it is cyclic for long.
 
     Syntax trees and chains of calls are walked recursively; the collector would walk every tree and
-    state again and again, for a quarter of the time.
+    state again and again.
     """
     depth, collecting = sys.getrecursionlimit(), gc.isenabled()
     sys.setrecursionlimit(max(depth, DEEPEST))

@@ -60,10 +60,7 @@ FEW_FILES, LEAST_SHARE = 30, 6
 
 
 def budget_for(files: int) -> Budget:
-    """Return the budget for running so many files together: the more, the less for each.
-
-    5,000 steps for an entry point find nearly as much as 60,000 do.
-    """
+    """Return the budget for running so many files together: the more, the less for each."""
     share = min(LEAST_SHARE, max(1, files // FEW_FILES))
     whole = Budget()
     return Budget(steps=whole.steps // share, total=whole.total // share)

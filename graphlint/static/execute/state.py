@@ -11,7 +11,6 @@ from graphlint.static.execute.frames import Frame, Frames
 from graphlint.static.execute.graph import Freed, Graph, Leaf, Node
 from graphlint.static.execute.values import (
     Address,
-    Const,
     Dict,
     Distribution,
     Env,
@@ -320,8 +319,3 @@ def _parts(found: Object) -> Iterator[Value]:
 def sorted_leaves(leaves: frozenset[Leaf]) -> list[Leaf]:
     """Order leaves, so that equal sets make equal tuples."""
     return sorted(leaves, key=repr)
-
-
-def known(value: Value | None) -> bool:
-    """Whether a value is a constant."""
-    return isinstance(value, Const)
