@@ -71,6 +71,7 @@ class HolderProfile:
         count: number of storages.
         module: the path of the module that ran the operation, where known.
         source: the line that ran the operation, as `file:row`, where known.
+        device: the device that the bytes are on.
     """
 
     op: str
@@ -79,6 +80,7 @@ class HolderProfile:
     count: int
     module: str | None = None
     source: str | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class SiteProfile:
         reused_by: the calls that visited what this one kept.
         released: how the kept graphs ended.
         holders: what holds the exclusive bytes of the largest pass.
+        left_bytes: exclusive bytes that passes without retention left behind: those of nodes which
+            they did not visit, and of attributes of custom functions' contexts.
     """
 
     filename: str
@@ -120,6 +124,7 @@ class SiteProfile:
     reused_by: tuple[ReusedBy, ...] = ()
     released: Released = Released()
     holders: tuple[HolderProfile, ...] = ()
+    left_bytes: Spread = Spread()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +146,25 @@ class GrowthProfile:
 
 @dataclass(frozen=True, slots=True)
 class HeldBy:
-    """A variable, attribute or container that keeps graphs alive beyond their step."""
+    """A variable, attribute or container that keeps graphs alive beyond their step.
+
+    Attributes:
+        name: how the user's code names it, such as `losses` or `self.history`.
+        kind: what it is: `local`, `global`, `attribute`, `list`, `dict`, `closure`, …
+        where: the file, and the function or class, that it belongs to, as `train.py:main`.
+        graphs: the most graphs that it was seen to hold.
+        bytes: the bytes that these saved and that nothing else holds.
+        nodes: their nodes: what is left of a graph that a pass has freed.
+        row: the statement that puts graphs there, where it is known.
+    """
 
     name: str
     kind: str
     where: str
     graphs: int
     bytes: int
+    nodes: int = 0
+    row: int | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +270,7 @@ def _read_site(data: Mapping[str, Any]) -> SiteProfile:
     parts = dict(data)
     for name in ("retained_bytes", "exclusive_bytes", "nodes", "held_s"):
         parts[name] = Spread(**data[name])
+    parts["left_bytes"] = Spread(**data.get("left_bytes", {}))
     parts["reused_by"] = tuple(ReusedBy(**by) for by in data["reused_by"])
     parts["released"] = Released(**data["released"])
     parts["holders"] = tuple(HolderProfile(**holder) for holder in data["holders"])

@@ -7,6 +7,7 @@ environment variables before the program has set them.
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import threading
 import time
@@ -142,7 +143,12 @@ class _Session:
             if profile is not None:
                 return profile
         duration = time.perf_counter() - self._started
-        return Profile(program=program, duration_s=duration, recorder_errors=self._guard.errors)
+        return Profile(
+            program=program,
+            python=platform.python_version(),
+            duration_s=duration,
+            recorder_errors=self._guard.errors,
+        )
 
 
 def _run(main: MainModule, namespace: dict[str, object]) -> int:

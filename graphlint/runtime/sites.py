@@ -44,36 +44,50 @@ class Growth:
     """How much of each pass's graph is older than the pass before it.
 
     A graph that is carried round a loop gets longer with every iteration, so that this number
-    rises; a graph that is merely visited several times has the same number each time.
+    rises from each pass to the next, until the loop begins anew. A graph that is merely visited
+    several times has the same number each time; heads over one encoder, or a state that is cut
+    every few steps, make it go up and down. So only passes that rise several times in a row are
+    counted, and only where they are most of the passes.
     """
 
     passes: int = 0
-    rises: int = 0
-    first: tuple[int, int] = (0, 0)
-    last: tuple[int, int] = (0, 0)
+    rising: int = 0
+    nodes: int = 0
+    bytes: int = 0
+    _last: tuple[int, int] = (0, 0)
+    _streak: int = 0
+    _start: tuple[int, int] = (0, 0)
 
     def add(self, old_nodes: int, exclusive_bytes: int) -> None:
         """Take in a pass: its nodes that predate the pass before it, and its bytes."""
-        if not self.passes:
-            self.first = old_nodes, exclusive_bytes
-        self.rises += bool(self.passes) and old_nodes > self.last[0]
-        self.last = old_nodes, exclusive_bytes
+        now = old_nodes, exclusive_bytes
+        rises = self.passes > 0 and old_nodes > self._last[0]
+        if not rises:
+            self._streak, self._start = 0, now
+        else:
+            self._streak += 1
+            if self._streak >= _RISES:
+                self.rising += 1 if self._streak > _RISES else _RISES
+                self.nodes += now[0] - self._start[0]
+                self.bytes += now[1] - self._start[1]
+                self._start = now
+        self._last = now
         self.passes += 1
 
     @property
     def steady(self) -> bool:
         """Whether most passes visit more old nodes than the one before them."""
-        return self.rises >= _RISES and 2 * self.rises >= self.passes - 1
+        return self.rising > 0 and 3 * self.rising >= 2 * (self.passes - 1)
 
     @property
     def nodes_per_pass(self) -> float:
-        """How many more old nodes each pass visits than the one before it."""
-        return (self.last[0] - self.first[0]) / (self.passes - 1) if self.passes > 1 else 0.0
+        """How many more old nodes a pass visits than the one before it, where they rise."""
+        return self.nodes / self.rising if self.rising else 0.0
 
     @property
     def bytes_per_pass(self) -> float:
-        """How many more exclusive bytes each pass keeps than the one before it."""
-        return (self.last[1] - self.first[1]) / (self.passes - 1) if self.passes > 1 else 0.0
+        """How many more exclusive bytes such a pass keeps than the one before it."""
+        return self.bytes / self.rising if self.rising else 0.0
 
 
 class Outcome(NamedTuple):

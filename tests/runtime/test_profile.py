@@ -261,7 +261,7 @@ def test_output_when_the_program_ends(tmp_path: Path) -> None:
 
 SITE_KEYS = """
     filename row function kind passes retained_passes reused_passes verdict retained_bytes
-    exclusive_bytes nodes held_s lower_bound reused_by released holders
+    exclusive_bytes nodes held_s lower_bound reused_by released holders left_bytes
 """.split()
 PROFILE_KEYS = """
     version program torch python rank world_size duration_s peak_retained_bytes truncated
@@ -281,7 +281,7 @@ def test_json_is_that_of_the_contract(tmp_path: Path) -> None:
     assert kept["retained_bytes"].keys() == {"mean", "max"}
     assert kept["reused_by"] == [{"filename": plain["filename"], "row": plain["row"], "passes": 1}]
     assert kept["released"] == {"by_later_pass": 1, "by_drop": 0, "still_held": 0}
-    assert list(kept["holders"][0]) == "op attribute bytes count module source".split()
+    assert list(kept["holders"][0]) == "op attribute bytes count module source device".split()
     report.save(tmp_path / "p.json")
     assert json.loads((tmp_path / "p.json").read_text(encoding="utf-8")) == data
     assert Report.load(tmp_path / "p.json").profile == report.profile

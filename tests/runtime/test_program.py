@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import zipfile
@@ -151,6 +152,15 @@ def test_what_the_program_holds_at_its_end_is_unneeded(folder: Path) -> None:
     assert (site.filename, site.row, site.verdict) == ("prog.py", 4, "unneeded")
     assert site.released.still_held == 1
     assert [f["code"] for f in result.report.findings] == ["RG101"]
+
+
+def test_a_program_without_torch_has_a_profile(folder: Path) -> None:
+    write(folder, "print('no tensors here')")
+    recorded = python(folder / "driver.py", "-", "prog.py")
+    assert recorded.returncode == 0, recorded.stderr
+    profile = Profile.load(folder / "profile.json")
+    assert (profile.torch, profile.python) == ("", platform.python_version())
+    assert profile.sites == ()
 
 
 def test_threads_are_waited_for(folder: Path) -> None:

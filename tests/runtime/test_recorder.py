@@ -321,6 +321,36 @@ def test_visiting_one_graph_several_times_is_no_growth() -> None:
     assert recorded.codes == []
 
 
+def test_two_losses_over_one_encoder_are_no_growth() -> None:
+    def program() -> None:
+        encoder, heads = nn.Linear(8, 4), [nn.Linear(4, 2), nn.Linear(4, 3)]
+        for _ in range(5):
+            features = encoder(torch.ones(1, 8)).tanh()
+            for head in heads:
+                head(features).sum().backward(retain_graph=True)  # head
+
+    assert Recorded(program).profile.growth == ()
+
+
+def test_a_state_that_is_cut_every_few_steps_does_not_grow() -> None:
+    def program() -> None:
+        cell, hidden = nn.RNNCell(3, 3), torch.zeros(2, 3)
+        for step in range(12):
+            hidden = cell(torch.ones(2, 3), hidden if step % 3 else hidden.detach())
+            hidden.sum().backward(retain_graph=True)  # step
+
+    assert Recorded(program).profile.growth == ()
+
+
+def test_growth_is_that_of_an_iteration_where_the_loop_begins_anew() -> None:
+    def program() -> None:
+        for _ in range(3):
+            unrolled(detach=False)()
+
+    (growth,) = Recorded(program).profile.growth
+    assert growth.nodes_per_pass == 6
+
+
 # --- refusals ----------------------------------------------------------------------------------
 
 
