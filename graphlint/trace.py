@@ -299,6 +299,29 @@ class RetainGrad:
     read: bool = False
 
 
+class Role(str, Enum):
+    """What a tensor is to the custom function that keeps it."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    OTHER = "tensor"
+
+
+@dataclass(frozen=True, slots=True)
+class ContextTensor:
+    """A custom function's forward keeps a tensor as an attribute of its context.
+
+    Attributes:
+        site: the statement.
+        name: the attribute.
+        role: what the tensor is to the function.
+    """
+
+    site: Site
+    name: str
+    role: Role = Role.OTHER
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a call that can run a pass says, executed or not: its flags as written.
@@ -397,6 +420,7 @@ class Trace:
         constants: gradients that a later pass takes for constants.
         grad_reads: reads of gradients that are not there.
         retained_grads: calls of `retain_grad`.
+        context_tensors: tensors that custom functions keep on `ctx`.
         observed: the trace comes from a real run.
     """
 
@@ -411,6 +435,7 @@ class Trace:
     constants: tuple[ConstantTerm, ...] = ()
     grad_reads: tuple[GradRead, ...] = ()
     retained_grads: tuple[RetainGrad, ...] = ()
+    context_tensors: tuple[ContextTensor, ...] = ()
     observed: bool = False
 
     def retentions(self) -> Iterator[Retention]:

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable
 
 from graphlint.findings import Applicability, Edit, Fix, Location
+from graphlint.rules.syntax import extent
 from graphlint.source.lines import Lines, unix_newlines
 from graphlint.trace import Site
 
@@ -53,7 +54,7 @@ def _detach(source: str, site: Site, find: _Finder) -> Fix | None:
     value = find(statement) if statement else None
     if not isinstance(value, _PRIMARY | _COMPOUND):
         return None
-    first, last = _extent(text, value)
+    first, last = extent(text, value)
     edits = [_insertion(lines, start + last, ".detach()")]
     if isinstance(value, _COMPOUND):
         edits = [
@@ -75,21 +76,6 @@ def _parse(text: str) -> ast.stmt | None:
 def _insertion(lines: Lines, offset: int, content: str) -> Edit:
     place = Location(*lines.place(offset))
     return Edit(place, place, content)
-
-
-def _extent(text: str, value: ast.expr) -> tuple[int, int]:
-    """Return where an expression starts and ends, in characters: the parser counts bytes."""
-    rows = text.split("\n")
-    before = [0]
-    for row in rows:
-        before.append(before[-1] + len(row) + 1)
-
-    def offset(row: int, column: int) -> int:
-        return before[row - 1] + len(rows[row - 1].encode()[:column].decode())
-
-    assert value.end_lineno is not None
-    assert value.end_col_offset is not None
-    return offset(value.lineno, value.col_offset), offset(value.end_lineno, value.end_col_offset)
 
 
 def _summand(statement: ast.stmt) -> ast.expr | None:

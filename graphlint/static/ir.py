@@ -7,7 +7,8 @@ compared by identity: a node *is* the place in the program, and serves as its na
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 from graphlint.trace import Span
 
@@ -464,3 +465,15 @@ class FlaggedCall(Node):
     function: str
     retain: str | None
     create: str | None
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Walk a node and all that it is made of, in no particular order."""
+    todo: list[object] = [node]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, (tuple, list)):
+            todo += item
+        elif isinstance(item, Node):
+            yield item
+            todo += [getattr(item, field.name) for field in fields(item)]

@@ -12,6 +12,7 @@ from graphlint.static.execute.gradients import note_cleared, note_escape, note_t
 from graphlint.static.execute.imports import module_attribute, resolve
 from graphlint.static.execute.modules import set_requires_grad
 from graphlint.static.execute.ops import apply_op, is_tensor
+from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
     NONE,
@@ -21,6 +22,7 @@ from graphlint.static.execute.values import (
     Dict,
     External,
     Func,
+    FunctionContext,
     Instance,
     Layer,
     Method,
@@ -57,17 +59,24 @@ def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name:
     if isinstance(owner, Super):
         return [(state, _of_super(state, owner, name))]
     if isinstance(owner, Ref):
-        found = state.object(owner)
-        if isinstance(found, Instance):
-            return _of_instance(ex, state, node, owner, found, name)
-        if isinstance(found, Tensor):
-            return [(state, _of_tensor(ex, state, node, owner, found, name))]
-        if isinstance(found, Class):
-            return [(state, _of_class(state, owner, name))]
-        if isinstance(found, Layer):
-            return [(state, _of_layer(state, node, owner, found, name))]
-        if isinstance(found, Dict) and name in found.items and not hasattr(dict, name):
-            return [(state, found.items[name])]
+        return _of_object(ex, state, node, owner, name)
+    return [(state, Method(owner, name))]
+
+
+def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, name: str) -> Results:
+    found = state.object(owner)
+    if isinstance(found, Instance):
+        return _of_instance(ex, state, node, owner, found, name)
+    if isinstance(found, Tensor):
+        return [(state, _of_tensor(ex, state, node, owner, found, name))]
+    if isinstance(found, Class):
+        return [(state, _of_class(state, owner, name))]
+    if isinstance(found, Layer):
+        return [(state, _of_layer(state, node, owner, found, name))]
+    if isinstance(found, FunctionContext) and name in found.attrs:
+        return [(state, found.attrs[name])]
+    if isinstance(found, Dict) and name in found.items and not hasattr(dict, name):
+        return [(state, found.items[name])]
     return [(state, Method(owner, name))]
 
 
@@ -181,6 +190,9 @@ def set_attribute(
         state.put(owner, replace(found, attrs={**found.attrs, name: value}))
     elif isinstance(found, Dict):
         state.put(owner, replace(found, items={**found.items, name: value}))
+    elif isinstance(found, FunctionContext):
+        places = {**found.places, name: site_of(node, state.frame)}
+        state.put(owner, FunctionContext({**found.attrs, name: value}, places))
     elif isinstance(found, Class):
         state.put(owner, replace(found, members={**found.members, name: value}))
     elif isinstance(found, Tensor):

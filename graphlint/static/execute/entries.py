@@ -11,6 +11,7 @@ from graphlint.static import ir
 from graphlint.static.execute.calls import enter, instantiate
 from graphlint.static.execute.classes import members
 from graphlint.static.execute.executor import Executor, OutOfSteps
+from graphlint.static.execute.functions import is_custom_function, run_forward
 from graphlint.static.execute.imports import define, module_variables
 from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.state import State
@@ -40,15 +41,44 @@ def run_program(ex: Executor, modules: Sequence[ir.Module]) -> None:
         for module in modules:
             if any(relevant.reaches(f) and f not in ex.called for f in functions_in(module.body)):
                 _run_definitions(ex, module, relevant, mentioned=wanted)
+    for module in modules:
+        if any(map(_is_custom_function, module.body)):
+            _run_custom_functions(ex, module)
+
+
+def _is_custom_function(statement: ir.Stmt) -> bool:
+    """Whether a statement defines what looks like a custom function of autograd's."""
+    bases = statement.bases if isinstance(statement, ir.ClassDef) else ()
+    return any("Function" in (getattr(base, "name", ""), getattr(base, "id", "")) for base in bases)
+
+
+def _run_custom_functions(ex: Executor, module: ir.Module) -> None:
+    """Run the forward of custom functions that nobody applies, for what it keeps."""
+    with ex.guarded(module.filename):
+        ex.begin_file()
+        state = _defined(ex, module)
+        for cls in _own_classes(ex, state, module):
+            found = state.get(cls, Class)
+            if found is not None and is_custom_function(state, cls.address):
+                functions = [m.function for m in found.members.values() if isinstance(m, Func)]
+                place = functions[0]
+                aside = state.fork()
+                aside.frame = _entry_frame(ex, module, place)
+                run_forward(ex, aside, place, cls)
+
+
+def _defined(ex: Executor, module: ir.Module) -> State:
+    """Return a state with nothing but what a file defines."""
+    state = _fresh(ex, module, imported=True)
+    define(ex, state, module)
+    return _cleared(state)
 
 
 def _run_definitions(ex: Executor, module: ir.Module, relevant: Relevance, mentioned: bool) -> None:
     """Run a file's classes and uncalled functions, from what the file defines."""
     with ex.guarded(module.filename):
         ex.begin_file()
-        state = _fresh(ex, module, imported=True)
-        define(ex, state, module)
-        state = _cleared(state)
+        state = _defined(ex, module)
         for cls in _own_classes(ex, state, module) if not mentioned else ():
             _run_class(ex, state, module, cls, relevant)
         for func in _own_functions(ex, state, module):

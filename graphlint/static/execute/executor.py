@@ -146,6 +146,14 @@ class Executor:
         finally:
             self._steps, self._limit = before
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Run code for what it says of itself: it is no less an entry point for that."""
+        called = set(self.called)
+        with self.unpaid():
+            yield
+        self.called = called
+
     def eval(self, node: ir.Expr, state: State) -> Results:
         """Evaluate an expression: the states in which it may end, each with its value."""
         self.step()

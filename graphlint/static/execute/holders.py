@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from functools import lru_cache
 
 from graphlint.static import ir
@@ -82,7 +81,7 @@ def last_name(name: str) -> str:
 @lru_cache(maxsize=16)
 def trimmed_names(module: ir.Module) -> frozenset[str]:
     """Return the last names of what a file pops from, clears, or cuts to a slice of itself."""
-    return frozenset(name for node in _walk(module) for name in _trimmed(node) if name)
+    return frozenset(name for node in ir.walk(module) for name in _trimmed(node) if name)
 
 
 def _trimmed(node: ir.Node) -> Iterator[str]:
@@ -103,14 +102,3 @@ def _name(node: ir.Expr) -> str:
     if isinstance(node, ir.Subscript):
         return _name(node.value)
     return node.name if isinstance(node, ir.Attribute) else ""
-
-
-def _walk(node: ir.Node) -> Iterator[ir.Node]:
-    todo: list[object] = [node]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, (tuple, list)):
-            todo += item
-        elif isinstance(item, ir.Node):
-            yield item
-            todo += [getattr(item, field.name) for field in fields(item)]

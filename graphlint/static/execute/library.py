@@ -12,10 +12,11 @@ from graphlint.static.execute.branches import truth
 from graphlint.static.execute.distributions import make_distribution
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import make_layer, make_optimizer
-from graphlint.static.execute.ops import apply_inplace, apply_op
+from graphlint.static.execute.ops import apply_inplace, apply_op, note_tensor
 from graphlint.static.execute.passes import run_pass
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
+    NONE,
     Const,
     Context,
     External,
@@ -26,7 +27,7 @@ from graphlint.static.execute.values import (
     Tensor,
     Value,
 )
-from graphlint.static.knowledge.ops import cuts, find_inplace, find_op, makes
+from graphlint.static.knowledge.ops import cuts, find_inplace, find_op, is_plain, makes
 from graphlint.trace import Form
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def _call_op(
         made = _leaf(state, node) if _wants_grad(keywords) else state.tensor(node)
         return [(state, made)]
     if cuts(name):
-        return [(state, state.tensor(node))]
+        return [(state, state.sym(node) if is_plain(name) else state.tensor(node))]
     if find_inplace(last) and args and isinstance(args[0], Ref):
         return [(state, apply_inplace(ex, state, node, args[0], last, args[1:], keywords))]
     if find_op(name) is not None:
@@ -212,6 +213,7 @@ def _call_op(
         if isinstance(inplace, Const) and inplace.value and args and isinstance(args[0], Ref):
             done = apply_inplace(ex, state, node, args[0], f"{last}_", args[1:], {})
             return [(state, done)]
+        note_tensor(state, args[0] if args else NONE)
         return [(state, apply_op(ex, state, node, name, args, keywords))]
     if last in VECTORS:
         return [(state, apply_op(ex, state, node, "cat", args))]

@@ -29,6 +29,7 @@ from graphlint.static.execute.values import (
     Env,
     External,
     Func,
+    FunctionContext,
     Imported,
     Instance,
     Key,
@@ -150,11 +151,17 @@ class _Parts:
         if isinstance(found, Class):
             bases = tuple(map(self.value, found.bases))
             return (Class, found.name, bases, self._mapping(found.members))
+        return self._special(found)
+
+    def _special(self, found: Object) -> Any:
+        """Return a hashable form of an object of autograd's."""
         if isinstance(found, Distribution):
             self.nodes += [found.node] if found.node is not None else []
             return (Distribution, found.node)
         if isinstance(found, Optimizer):
             return (Optimizer, found.leaves)
+        if isinstance(found, FunctionContext):
+            return (FunctionContext, self._mapping(found.attrs))
         return type(found)
 
     def _mapping(self, items: Any) -> Any:

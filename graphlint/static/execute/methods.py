@@ -10,7 +10,7 @@ from graphlint.static.execute import containers, module_methods, tensor_methods,
 from graphlint.static.execute.distributions import call_distribution
 from graphlint.static.execute.grad_reads import note_method
 from graphlint.static.execute.modules import call_optimizer, leaf_tensors
-from graphlint.static.execute.ops import apply_op, has_graph, is_tensor
+from graphlint.static.execute.ops import apply_op, has_graph, is_tensor, note_tensor
 from graphlint.static.execute.passes import run_pass
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
@@ -20,6 +20,7 @@ from graphlint.static.execute.values import (
     Context,
     Dict,
     Distribution,
+    FunctionContext,
     Instance,
     Layer,
     List,
@@ -124,6 +125,8 @@ def _of_object(
         return call_distribution(ex, state, node, owner, found, name, args)
     if isinstance(found, Scaler):
         return _of_scaler(ex, state, node, name, args, keywords)
+    if isinstance(found, FunctionContext):
+        return [(state, NONE)]  # it keeps for the backward pass what it is given
     if isinstance(found, (Layer, Instance)):
         return module_methods.call_module(ex, state, node, owner, name, args, keywords)
     if isinstance(found, Class):
@@ -181,6 +184,7 @@ def _of_unknown(
     likely_tensor = name not in DATA_METHODS and name not in AMBIGUOUS
     if find_op(name) is not None and (likely_tensor or owner.node is not None):
         if graph or not any(is_tensor(state, value) for value in args):
+            note_tensor(state, owner)
             return [(state, apply_op(ex, state, node, name, (owner, *args), keywords))]
     if name == "requires_grad_" and owner.node is None:
         made = state.tensor(node)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import unknown
-from graphlint.static.execute.classes import members, resolution_order
+from graphlint.static.execute.functions import apply_function, is_custom_function
 from graphlint.static.execute.grad_reads import note_method
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import (
@@ -26,8 +26,6 @@ from graphlint.static.execute.values import (
     NONE,
     TRUE,
     Const,
-    External,
-    Func,
     Instance,
     Layer,
     List,
@@ -37,7 +35,6 @@ from graphlint.static.execute.values import (
     Tuple,
     Value,
 )
-from graphlint.static.knowledge.facts import MAYBE, NO, YES, Ternary
 from graphlint.static.knowledge.names import PARAMETER_METHODS, SINKS
 from graphlint.trace import Form
 
@@ -182,35 +179,6 @@ def call_class(
     keywords: Mapping[str, Value],
 ) -> Results:
     """Call a class's own method: `Function.apply`, or one that the library defines."""
-    bases = resolution_order(state, owner.address)
-    custom = any(isinstance(b, External) and b.name.endswith("Function") for b in bases)
-    if name == "apply" and custom:
-        return [(state, _apply_function(ex, state, node, owner, args))]
+    if name == "apply" and is_custom_function(state, owner.address):
+        return [(state, apply_function(ex, state, node, owner, args))]
     return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
-
-
-def _apply_function(
-    ex: Executor, state: State, node: ir.Node, owner: Ref, args: Sequence[Value]
-) -> Value:
-    """Apply a custom `autograd.Function`.
-
-    What it hands to `save_for_backward` is freed by a pass; what it keeps on `ctx` is not.
-    """
-    handles = list(dict.fromkeys(h for value in args for h in state.handles(value)))
-    if not state.grad or not handles:
-        return state.tensor(node)
-    nodes = tuple(h for h in handles if isinstance(h, int))
-    leaves = frozenset(h for h in handles if not isinstance(h, int))
-    saves = _function_saves(state, owner)
-    made = state.record(node, "custom", nodes, leaves, saves, saved_inputs=nodes)
-    return state.tensor(node, made)
-
-
-def _function_saves(state: State, owner: Ref) -> Ternary:
-    for cls in members(state, owner.address):
-        written = [cls.members.get(name) for name in ("forward", "setup_context")]
-        functions = [value.function for value in written if isinstance(value, Func)]
-        if functions:
-            saving = any("save_for_backward" in f.mentions.calls for f in functions)
-            return YES if saving else NO
-    return MAYBE

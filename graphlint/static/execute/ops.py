@@ -55,6 +55,12 @@ def is_tensor(state: State, value: Value | None) -> bool:
     return state.get(value, Tensor) is not None
 
 
+def note_tensor(state: State, value: Value) -> None:
+    """Note that an unknown value is used as nothing but a tensor can be."""
+    if isinstance(value, Sym):
+        state.facts["tensor", value.name] = True
+
+
 def has_graph(state: State, value: Value | None) -> bool:
     """Whether any tensor in a value has a graph or wants gradients."""
     return next(state.handles(value), None) is not None

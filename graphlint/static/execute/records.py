@@ -9,7 +9,18 @@ from graphlint.static import ir
 from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.gradient_records import GradientRecords
 from graphlint.static.execute.state import Pending
-from graphlint.trace import Call, Clash, Confidence, Doubt, Hold, Pass, Run, Site, Trace
+from graphlint.trace import (
+    Call,
+    Clash,
+    Confidence,
+    ContextTensor,
+    Doubt,
+    Hold,
+    Pass,
+    Run,
+    Site,
+    Trace,
+)
 
 STOPPED = Doubt(Confidence.POSSIBLE, "the code from here on is too long to be followed")
 STOPPED_LATER = Doubt(Confidence.LIKELY, "the program is too long to be followed to its end")
@@ -38,6 +49,9 @@ class Records:
         gradients: what is done with gradients.
         holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
         stepping: the loops, as syntax nodes, in which an optimizer steps.
+        contexts: tensors that custom functions keep on `ctx`.
+        forwards: the custom functions whose forward was run for that, and how their arguments were
+            tensors.
     """
 
     runs: dict[Run, None] = field(default_factory=dict)
@@ -47,6 +61,8 @@ class Records:
     holds: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     absolved: set[Site] = field(default_factory=set)
     stepping: set[object] = field(default_factory=set)
+    contexts: dict[ContextTensor, None] = field(default_factory=dict)
+    forwards: set[tuple[ir.Function, tuple[bool, ...]]] = field(default_factory=set)
     _ended: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     _complete: bool = True
     gradients: GradientRecords = field(default_factory=GradientRecords)
@@ -146,6 +162,7 @@ class Records:
             constants=tuple(self.gradients.constant),
             grad_reads=self.gradients.grad_reads(),
             retained_grads=self.gradients.retained_grads(),
+            context_tensors=tuple(self.contexts),
         )
 
 

@@ -13,7 +13,7 @@ from graphlint.static.execute.ops import apply_inplace, apply_op
 from graphlint.static.execute.passes import run_pass
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import NONE, TRUE, Const, Ref, Sym, Tensor, Value
-from graphlint.static.knowledge.ops import cuts, find_inplace
+from graphlint.static.knowledge.ops import cuts, find_inplace, is_plain
 from graphlint.trace import Form
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def call_tensor(
     if name in HOOKS:
         return [(state, NONE)]
     if cuts(name):
-        return [(state, state.tensor(node))]
+        return [(state, state.sym(node) if is_plain(name) else state.tensor(node))]
     if find_inplace(name) is not None:
         return [(state, apply_inplace(ex, state, node, owner, name, args, keywords))]
     if name in SAME and found.node is None:

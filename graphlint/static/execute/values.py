@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
 from graphlint.static.execute.frames import Frame
+from graphlint.trace import Site
 
 if TYPE_CHECKING:
     from graphlint.static.execute.graph import Leaf
@@ -299,3 +300,11 @@ class Optimizer(Object):
 @dataclass(slots=True, eq=False)
 class Scaler(Object):
     """A gradient scaler."""
+
+
+@dataclass(slots=True, eq=False)
+class FunctionContext(Object):
+    """The `ctx` of a custom function: its attributes, and the statements that set them."""
+
+    attrs: Mapping[str, Value] = field(default_factory=dict)
+    places: Mapping[str, Site] = field(default_factory=dict)

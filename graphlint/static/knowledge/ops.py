@@ -23,6 +23,16 @@ INERT: Final[frozenset[str]] = frozenset(
     "set_rng_state set_warn_always use_deterministic_algorithms".split()
 )
 
+# Functions and methods among those that carry no graph whose result is no tensor.
+PLAIN: Final[frozenset[str]] = frozenset(
+    "allclose broadcast_shapes can_cast data_ptr dense_dim dim dim_order element_size equal "
+    "get_device is_coalesced is_complex is_conj is_contiguous is_distributed is_floating_point "
+    "is_inference is_neg is_nonzero is_pinned is_same_size is_set_to is_shared is_signed "
+    "is_storage is_tensor item ndimension nelement numel numpy promote_types q_scale "
+    "q_zero_point qscheme result_type size sparse_dim storage storage_offset storage_type stride "
+    "to_dlpack tolist typename untyped_storage".split()
+)
+
 OPERATORS: Final[Mapping[str, str]] = {
     "+": "add",
     "-": "sub",
@@ -77,6 +87,11 @@ def find_inplace(name: str) -> InPlace | None:
 def cuts(name: str) -> bool:
     """Tell whether a call's results carry no graph whatever it is called on."""
     return name.rpartition(".")[2] in CUTS
+
+
+def is_plain(name: str) -> bool:
+    """Tell whether a call's result is no tensor, but a number, a size or a storage."""
+    return name.rpartition(".")[2] in PLAIN
 
 
 def is_inert(name: str) -> bool:

@@ -1,0 +1,155 @@
+"""Custom functions (`autograd.Function`): the node that each makes, and what it keeps on `ctx`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.classes import members, resolution_order
+from graphlint.static.execute.ops import is_tensor
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import (
+    Address,
+    External,
+    Func,
+    FunctionContext,
+    Ref,
+    Sym,
+    Tuple,
+    Value,
+)
+from graphlint.static.knowledge.facts import MAYBE, NO, YES, Ternary
+from graphlint.trace import ContextTensor, Role
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+MOST_NESTED = 8
+"""How deep the stack may be for a function's forward to be looked at."""
+
+
+def is_custom_function(state: State, cls: Address) -> bool:
+    """Whether a class is a custom function of autograd's."""
+    bases = resolution_order(state, cls)
+    return any(isinstance(base, External) and base.name.endswith("Function") for base in bases)
+
+
+def apply_function(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, args: Sequence[Value]
+) -> Value:
+    """Apply a custom `autograd.Function`.
+
+    What it hands to `save_for_backward` is freed by a pass; what it keeps on `ctx` is not.
+    """
+    run_forward(ex, state, node, owner, args)
+    handles = list(dict.fromkeys(h for value in args for h in state.handles(value)))
+    if not state.grad or not handles:
+        return state.tensor(node)
+    nodes = tuple(h for h in handles if isinstance(h, int))
+    leaves = frozenset(h for h in handles if not isinstance(h, int))
+    saves = _function_saves(state, owner)
+    made = state.record(node, "custom", nodes, leaves, saves, saved_inputs=nodes)
+    return state.tensor(node, made)
+
+
+def _function_saves(state: State, owner: Ref) -> Ternary:
+    for cls in members(state, owner.address):
+        written = [cls.members.get(name) for name in ("forward", "setup_context")]
+        functions = [value.function for value in written if isinstance(value, Func)]
+        if functions:
+            saving = any("save_for_backward" in f.mentions.calls for f in functions)
+            return YES if saving else NO
+    return MAYBE
+
+
+# -------------------------------------------------------------------------- what stays on ctx
+def run_forward(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, args: Sequence[Value] | None = None
+) -> None:
+    """Run a custom function's forward, for what it keeps on its context.
+
+    It runs in a state of its own, once for each way in which arguments are tensors; arguments of
+    None stand for a call that is not known.
+    """
+    forward, setup = (_static(state, owner, name) for name in ("forward", "setup_context"))
+    if forward is None or len(state.stack) >= MOST_NESTED:
+        return
+    if args is None:
+        given = forward.function.parameters[setup is None :]
+        args = [Sym(("parameter", state.frame, each.name)) for each in given]
+    kinds = tuple([is_tensor(state, value) for value in args])
+    if (forward.function, kinds) in ex.records.forwards:
+        return
+    ex.records.forwards.add((forward.function, kinds))
+    aside = state.fork()
+    aside.grad = False
+    context = aside.new(node, FunctionContext())
+    with ex.aside():
+        for after, value in _run(ex, aside, node, context, forward, setup, args):
+            _note_kept(ex, after, owner, context, args, value)
+
+
+def _static(state: State, owner: Ref, name: str) -> Func | None:
+    found = next(
+        (c.members[name] for c in members(state, owner.address) if name in c.members), None
+    )
+    return found if isinstance(found, Func) and found.kind == "static" else None
+
+
+def _run(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    context: Ref,
+    forward: Func,
+    setup: Func | None,
+    args: Sequence[Value],
+) -> Results:
+    if setup is None:
+        return ex.invoke(state, node, forward, (context, *args), {})
+    results: Results = []
+    for after, value in ex.invoke(state, node, forward, args, {}):
+        done = ex.invoke(after, node, setup, (context, Tuple(tuple(args)), value), {})
+        results += [(ended, value) for ended, _ in done]
+    return results
+
+
+def _note_kept(
+    ex: Executor, state: State, owner: Ref, context: Ref, args: Sequence[Value], returned: Value
+) -> None:
+    found = state.get(context, FunctionContext)
+    assert found is not None
+    outputs = returned.items if isinstance(returned, Tuple) else (returned,)
+    for name, value in found.attrs.items():
+        known = isinstance(value, Sym) and ("tensor", value.name) in state.facts
+        if (is_tensor(state, value) or known) and name not in _dropped(state, owner):
+            role = Role.OUTPUT if value in outputs else Role.OTHER
+            role = Role.INPUT if value in args or _is_parameter(value) else role
+            ex.records.contexts[ContextTensor(found.places[name], name, role)] = None
+
+
+def _is_parameter(value: Value) -> bool:
+    return isinstance(value, Sym) and value.name[0] == "parameter"
+
+
+def _dropped(state: State, owner: Ref) -> set[str]:
+    """Return the attributes that a class deletes or sets to None, so that they are freed early."""
+    functions = [
+        value.function
+        for cls in members(state, owner.address)
+        for value in cls.members.values()
+        if isinstance(value, Func)
+    ]
+    return {name for f in functions for part in ir.walk(f) for name in _dropped_by(part)}
+
+
+def _dropped_by(node: ir.Node) -> Iterator[str]:
+    emptied = isinstance(node, ir.Assign) and _is_none(node.value)
+    if isinstance(node, ir.Delete) or emptied:
+        targets = node.targets  # type: ignore[attr-defined]
+        yield from (target.name for target in targets if isinstance(target, ir.Attribute))
+
+
+def _is_none(node: ir.Expr) -> bool:
+    return isinstance(node, ir.Const) and node.value is None
