@@ -8,6 +8,7 @@ from uuid import uuid4
 from graphlint.runtime.marks import Deaths, Mark, Tally, Visit
 from graphlint.runtime.nodes import Node, Walk, kind_of, roots_of, walk
 from graphlint.runtime.sizes import GraphSize
+from graphlint.runtime.timeline import TimeLine
 
 
 class Ledger:
@@ -16,6 +17,7 @@ class Ledger:
     Attributes:
         open: the passes whose kept nodes are alive and not visited again, by identity.
         peak_bytes: the most exclusive bytes that these held at one time.
+        timeline: how these bytes rise and fall.
         key: the metadata key of this ledger's marks, unlike any other ledger's.
     """
 
@@ -28,6 +30,7 @@ class Ledger:
         """
         self.open: dict[int, Visit] = {}
         self.peak_bytes = 0
+        self.timeline = TimeLine(clock())
         self.key = f"graphlint-{uuid4().hex}"
         self._limit = limit
         self._clock = clock
@@ -53,6 +56,7 @@ class Ledger:
             nodes: the nodes that it visited and those that it made.
             size: their size, where it was measured.
         """
+        self.timeline.reach(visit.started)
         tally = Tally(0, visit)
         lifetime = self._deaths.watch(tally)
         blank = Mark(lifetime, tally, visit)
@@ -66,9 +70,13 @@ class Ledger:
         self.open[id(visit)] = visit
         self._open_bytes += visit.held_bytes
         self.peak_bytes = max(self.peak_bytes, self._open_bytes)
+        visit.site.held_bytes += visit.held_bytes
+        self.timeline.rose(visit.site, self._open_bytes)
 
     def free(self, visit: Visit | None, nodes: Sequence[Node]) -> None:
         """Mark what a pass has freed; None is a pass that nobody asks for later."""
+        if self.open:
+            self.timeline.reach(self._clock())
         tally = Tally(0, None)
         lifetime = self._deaths.watch(tally)
         freed, blank = Mark(lifetime, tally, visit, saves=True), Mark(lifetime, tally, visit)
@@ -112,12 +120,15 @@ class Ledger:
             return
         visit.open -= 1
         visit.held_bytes -= mark.bytes
+        visit.site.held_bytes -= mark.bytes
         self._open_bytes -= mark.bytes
         if not visit.open:
             self._end(visit, self._clock(), by_later_pass=True)
 
     def _end(self, visit: Visit, at: float, *, by_later_pass: bool) -> None:
         self.open.pop(id(visit), None)
+        self.timeline.reach(at)
+        visit.site.held_bytes -= visit.held_bytes
         self._open_bytes -= visit.held_bytes
         visit.held_bytes = 0
         visit.site.end(visit, at - visit.started, by_later_pass)

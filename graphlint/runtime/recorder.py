@@ -151,6 +151,7 @@ class Recorder:
         with self._lock:
             self.guard.run(self.ledger.bury)
             now = self._clock()
+            self.ledger.timeline.reach(now)
             return [(visit, now - visit.started) for visit in self.ledger.open.values()]
 
     # --- what the choke point tells ----------------------------------------------------------

@@ -145,6 +145,7 @@ class SiteRecord:
         by_later_pass: how many kept graphs a later pass freed or took over.
         by_drop: how many went away with their last reference.
         held: how many are there now.
+        held_bytes: exclusive bytes of those, as far as they were measured.
         lower_bound: bytes or nodes of some pass were not all seen.
         total_bytes, exclusive_bytes, nodes, seconds: what was measured of the kept graphs.
         holders: what held the exclusive bytes of the largest of them.
@@ -167,6 +168,7 @@ class SiteRecord:
     by_later_pass: int = 0
     by_drop: int = 0
     held: int = 0
+    held_bytes: int = 0
     lower_bound: bool = False
     total_bytes: Running = field(default_factory=Running)
     exclusive_bytes: Running = field(default_factory=Running)

@@ -16,15 +16,20 @@ from graphlint.profiles import (
     Profile,
     Released,
     ReusedBy,
+    Series,
     SiteProfile,
     Spread,
+    Timeline,
 )
 from graphlint.runtime.calls import Sources
 from graphlint.runtime.marks import Visit
 from graphlint.runtime.recorder import Recorder
 from graphlint.runtime.sites import Running, SiteRecord
+from graphlint.runtime.timeline import TimeLine
 from graphlint.runtime.traces import make_trace
 from graphlint.trace import Trace
+
+_SERIES = 16
 
 Judge = Callable[[Trace], Sequence[Mapping[str, Any]]]
 
@@ -75,6 +80,7 @@ def summarise(
         sites=tuple(_site(site, still_open, final, sources) for site in passing),
         growth=tuple(_growth(site, sources) for site in passing if site.growth.steady),
         findings=tuple(findings),
+        timelines=(_timeline(recorder.ledger.timeline, sources),),
     )
 
 
@@ -136,6 +142,25 @@ def _growth(site: SiteRecord, sources: Sources) -> GrowthProfile:
     place = sources.site(site)
     growth = site.growth
     return GrowthProfile(place.filename, place.row, growth.nodes_per_pass, growth.bytes_per_pass)
+
+
+def _timeline(line: TimeLine, sources: Sources) -> Timeline:
+    """Write down what was held over time; calls beyond the largest are put together."""
+    holding = [(site, held) for site, held in line.by_site.items() if any(held)]
+    largest = sorted(holding, key=lambda each: -max(each[1]))
+    series = []
+    for site, held in largest[:_SERIES]:
+        place = sources.site(site)
+        series.append(Series(place.filename, place.row, tuple(held)))
+    if rest := [held for _, held in largest[_SERIES:]]:
+        series.append(Series("", 0, tuple(map(sum, zip(*rest, strict=True)))))
+    return Timeline(
+        rank=_number("RANK", 0),
+        pid=os.getpid(),
+        started_at=line.started_at,
+        interval_s=line.interval_s,
+        series=tuple(series),
+    )
 
 
 def _spread(values: Running) -> Spread:

@@ -1,8 +1,6 @@
-"""What a recorded run comes to, as plain data: the profile of docs/contracts.
+"""The parts of a profile, each the Python form of one object of its JSON, version 1.
 
-Every class here is the Python form of one object of the profile's JSON, version 1. Bytes count
-whole storages, each once; seconds are wall-clock seconds. Nothing here imports torch, so that
-profiles can be read, merged and shown where torch is not installed.
+Bytes count whole storages, each once; seconds are wall-clock seconds.
 """
 
 from __future__ import annotations
@@ -13,13 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graphlint.errors import GraphlintError
+from graphlint.profiles.reading import ProfileError, read
 
 VERSION = 1
-
-
-class ProfileError(GraphlintError):
-    """A file is no profile that this version can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +161,43 @@ class HeldBy:
     row: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What the kept graphs of one call held over time.
+
+    Attributes:
+        filename: the file of the call; empty for several calls together that hold little.
+        row: the call's first row.
+        bytes: exclusive bytes, one number for each interval of the time line.
+    """
+
+    filename: str
+    row: int
+    bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What the kept graphs of one process held over time, at the highest moment of each interval.
+
+    Attributes:
+        rank: the process's rank.
+        pid: the number that the operating system gave to the process.
+        started_at: when the first interval begins, in seconds of Unix time.
+        interval_s: the length of an interval, in seconds.
+        series: the calls that held anything, those first that held most at one time.
+    """
+
+    rank: int
+    pid: int
+    started_at: float
+    interval_s: float
+    series: tuple[Series, ...] = ()
+
+
 @dataclass(frozen=True)
 class Profile:
-    """One recorded run of one process.
+    """One recorded run: of one process, or of several that `merge` has put together.
 
     Attributes:
         program: what ran.
@@ -185,6 +213,7 @@ class Profile:
         growth: the calls whose graphs grow.
         held_by: what keeps graphs alive.
         findings: what the rules say of the run, in the JSON form of a finding.
+        timelines: what was held over time, one for each process.
     """
 
     program: str = ""
@@ -200,6 +229,12 @@ class Profile:
     growth: tuple[GrowthProfile, ...] = ()
     held_by: tuple[HeldBy, ...] = ()
     findings: tuple[Mapping[str, Any], ...] = field(default=())
+    timelines: tuple[Timeline, ...] = ()
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """The processes that this is a profile of."""
+        return tuple(line.rank for line in self.timelines) or (self.rank,)
 
     @property
     def retained_anything(self) -> bool:
@@ -216,17 +251,23 @@ class Profile:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Profile:
-        """Read the JSON form of the contract.
+        """Read the JSON form of the contract; what it has beyond that is left aside.
 
         Raises:
             ProfileError: it is not a profile, or of another version.
         """
-        if data.get("version") != VERSION:
-            raise ProfileError(f"not a graphlint profile of version {VERSION}")
-        try:
-            return _read_profile(data)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ProfileError(f"a graphlint profile with a malformed part: {error!r}") from error
+        version = data.get("version") if "sites" in data else None
+        if not isinstance(version, int):
+            raise ProfileError(
+                "it is not a graphlint profile, which `graphlint run -o FILE` or `Report.save` "
+                "writes"
+            )
+        if version > VERSION:
+            raise ProfileError(
+                f"it is a profile of version {version}, and this graphlint reads version {VERSION}:"
+                " install a newer one (`pip install -U torch-graphlint`)"
+            )
+        return read(cls, data)
 
     @classmethod
     def load(cls, path: str | Path) -> Profile:
@@ -237,11 +278,16 @@ class Profile:
         """
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ProfileError(f"can't read the profile {path}: {error}") from error
-        if not isinstance(data, dict):
-            raise ProfileError(f"can't read the profile {path}: not a JSON object")
-        return cls.from_dict(data)
+            if not isinstance(data, dict):
+                data = {}
+            return cls.from_dict(data)
+        except OSError as error:
+            reason = error.strerror or str(error)
+        except (ValueError, RecursionError):
+            reason = "it is not JSON in UTF-8, as a graphlint profile is"
+        except ProfileError as error:
+            reason = str(error)
+        raise ProfileError(f"{path} can't be read: {reason}.")
 
     def save(self, path: str | Path) -> None:
         """Write the profile to a file as JSON."""
@@ -255,23 +301,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
-
-
-def _read_profile(data: Mapping[str, Any]) -> Profile:
-    parts = {name: data[name] for name in Profile.__dataclass_fields__}
-    parts["sites"] = tuple(_read_site(site) for site in data["sites"])
-    parts["growth"] = tuple(GrowthProfile(**growth) for growth in data["growth"])
-    parts["held_by"] = tuple(HeldBy(**held) for held in data["held_by"])
-    parts["findings"] = tuple(data["findings"])
-    return Profile(**parts)
-
-
-def _read_site(data: Mapping[str, Any]) -> SiteProfile:
-    parts = dict(data)
-    for name in ("retained_bytes", "exclusive_bytes", "nodes", "held_s"):
-        parts[name] = Spread(**data[name])
-    parts["left_bytes"] = Spread(**data.get("left_bytes", {}))
-    parts["reused_by"] = tuple(ReusedBy(**by) for by in data["reused_by"])
-    parts["released"] = Released(**data["released"])
-    parts["holders"] = tuple(HolderProfile(**holder) for holder in data["holders"])
-    return SiteProfile(**parts)
