@@ -6,13 +6,13 @@ and who kept them, and whether what they saved was changed), and the pending pas
 execution indices (Note [Execution index]), so nothing needs renumbering. Branch conditions are no
 part of it: where equal states meet, what both assumed remains. Above `MANY` states numbers,
 strings and unknown values without a graph are taken for equal (the survivor gets an unknown value
-where they differ), above `TOO_MANY` booleans and None as well; booleans last, as they may be the
-flag.
+where they differ), above `TOO_MANY` booleans and None as well, and then all that leads to no graph;
+booleans late, as they may be the flag.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
 
 MANY, TOO_MANY, MOST = 3, 10, 24
+GRAPHS_ONLY = 3
+"""The level of comparison that leaves out all that leads to no graph."""
 COMPARED_PER_STEP = 16
 """How many objects and nodes of a state are compared in the time of one step."""
 DULL = ("dull",)
@@ -137,17 +139,17 @@ class _Parts:
         if isinstance(found, Env):
             if found.parent is not None:
                 self.addresses.append(found.parent)
-            return (Env, found.parent, self._mapping(found.vars))
+            return (Env, found.parent, self._names(found.vars))
         if isinstance(found, Instance):
             self.addresses.append(found.cls)
-            return (Instance, found.cls, self._mapping(found.attrs))
+            return (Instance, found.cls, self._names(found.attrs))
         if isinstance(found, List):
             return (List, self.value(found.length), *map(self.value, found.items))
         if isinstance(found, Dict):
             return (Dict, found.open, self.value(found.factory), self._mapping(found.items))
         if isinstance(found, Layer):
             children = tuple(map(self.value, found.children))
-            return (Layer, found.name, children, self._mapping(found.attrs))
+            return (Layer, found.name, children, self._names(found.attrs))
         if isinstance(found, Class):
             bases = tuple(map(self.value, found.bases))
             return (Class, found.name, bases, self._mapping(found.members))
@@ -163,6 +165,11 @@ class _Parts:
         if isinstance(found, FunctionContext):
             return (FunctionContext, self._mapping(found.attrs))
         return type(found)
+
+    def _names(self, variables: Mapping[str, Value]) -> Any:
+        """Return a form of variables or attributes: one that is dull may as well be missing."""
+        pairs = [(name, self.value(value)) for name, value in variables.items()]
+        return frozenset([pair for pair in pairs if pair[1] is not DULL])
 
     def _mapping(self, items: Any) -> Any:
         return frozenset([(key, self.value(value)) for key, value in items.items()])
@@ -203,15 +210,18 @@ def settle_and_key(
     parts = _Parts(level)
     loose = [parts.value(v) for v in (*extra, *state.temps, *state.yields)]
     written = (*state.attrs.items(), *state.memos.items())
-    attrs = frozenset([(name, parts.value(value)) for name, value in written])
+    pairs = [(name, parts.value(value)) for name, value in written]
+    attrs = frozenset([pair for pair in pairs if pair[1] is not DULL])
     todo = [state.env, *state.stack, *parts.addresses]
     roots = set(parts.nodes)
     objects: dict[Address, Any] = {}
+    leads: dict[Address, tuple[list[Address], list[NodeId]]] = {}
     while todo:
         address = todo.pop()
         if address not in objects:
-            key, addresses, nodes = object_key(state.heap[address], level)
+            key, addresses, nodes = object_key(state.heap[address], min(level, 2))
             objects[address] = key
+            leads[address] = (addresses, nodes)
             todo += addresses
             roots.update(nodes)
     live = reachable(state.graph, roots)
@@ -221,8 +231,30 @@ def settle_and_key(
     fate = _fates(state, live)
     pending = frozenset([(number, p.key) for number, p in state.pending.items()])
     wants = (state.grad, state.frozen, state.unsure, state.graded)
-    scene = (frozenset(objects.items()), attrs, tuple(loose), wants, state.env)
-    return (*scene, graph, fate, pending), set(objects)
+    scene: Key = (frozenset(objects.items()), attrs, tuple(loose), state.env)
+    if level == GRAPHS_ONLY:
+        scene = (_with_graphs(leads),)
+    return (*scene, wants, graph, fate, pending), set(objects)
+
+
+def _with_graphs(leads: Mapping[Address, tuple[list[Address], list[NodeId]]]) -> Key:
+    """Return a key of the objects that lead to a graph, and of what they refer to that does."""
+    holders: dict[Address, list[Address]] = {}
+    for address, (addresses, _) in leads.items():
+        for other in addresses:
+            holders.setdefault(other, []).append(address)
+    bearing: set[Address] = set()
+    todo = [address for address, (_, nodes) in leads.items() if nodes]
+    while todo:
+        address = todo.pop()
+        if address not in bearing:
+            bearing.add(address)
+            todo += holders.get(address, ())
+    parts = [
+        (address, tuple([a for a in leads[address][0] if a in bearing]), tuple(leads[address][1]))
+        for address in bearing
+    ]
+    return (frozenset(parts),)
 
 
 def _fates(state: State, live: Iterable[NodeId]) -> Key:
@@ -258,7 +290,7 @@ def merge(ex: Executor, outcomes: list[Outcome]) -> list[Outcome]:
     if len(outcomes) <= 1:
         return outcomes
     outcomes = _collapse(ex, outcomes, 0)
-    for level, limit in ((1, MANY), (2, TOO_MANY)):
+    for level, limit in ((1, MANY), (2, TOO_MANY), (GRAPHS_ONLY, TOO_MANY)):
         if len(outcomes) > limit:
             outcomes = _collapse(ex, outcomes, level)
     if len(outcomes) > MOST:
@@ -280,6 +312,7 @@ def _collapse(ex: Executor, outcomes: list[Outcome], level: int) -> list[Outcome
         survivor, survivor_flow = kept[index]
         if level:
             _widen(survivor, state, addresses)
+            survivor.attrs = {k: v for k, v in survivor.attrs.items() if state.attrs.get(k) == v}
             kept[index] = (survivor, _widen_flow(survivor, survivor_flow, flow))
         survivor.facts = {**state.facts, **survivor.facts}
         survivor.handed |= state.handed
@@ -299,8 +332,8 @@ def _widen_flow(survivor: State, flow: Flow, other: Flow) -> Flow:
 def _widen(survivor: State, other: State, addresses: set[Address]) -> None:
     """Make a state cover another: dull values that differ become unknown."""
     for address in addresses:
-        mine, theirs = survivor.heap[address], other.heap.get(address)
-        if theirs is None or mine is theirs:
+        mine, theirs = survivor.heap.get(address), other.heap.get(address)
+        if mine is None or theirs is None or mine is theirs:
             continue
         if isinstance(mine, Env) and isinstance(theirs, Env):
             survivor.heap[address] = replace(
@@ -325,16 +358,23 @@ def _widen(survivor: State, other: State, addresses: set[Address]) -> None:
 
 
 def _blend(at: State, address: Address, mine: Any, theirs: Any) -> dict[Any, Value]:
-    return {
+    blended = {
         name: _either(at, address, name, value, theirs.get(name, value))
         for name, value in mine.items()
     }
+    dull = {name: value for name, value in theirs.items() if _is_plain(value)}
+    return {**dull, **blended}
 
 
 def _either(at: State, address: Address, slot: Any, mine: Value, theirs: Value) -> Value:
     differ = mine is not theirs and (type(mine), mine) != (type(theirs), theirs)
     if isinstance(mine, Const) and isinstance(theirs, Const):
         differ = (type(mine.value), mine.value) != (type(theirs.value), theirs.value)
-    if differ and isinstance(mine, (Const, Sym)) and isinstance(theirs, (Const, Sym)):
+    if differ and _is_plain(mine) and _is_plain(theirs):
         return Sym(("either", at.frame, address, slot))
     return mine
+
+
+def _is_plain(value: Value) -> bool:
+    """Whether a value leads to nothing: no object, and no graph."""
+    return isinstance(value, Const) or (isinstance(value, Sym) and value.node is None)
