@@ -12,6 +12,7 @@ from graphlint.judge import judge
 from graphlint.source.config import Config
 from graphlint.source.prefilter import can_hold_passes
 from graphlint.source.read import decode_source
+from graphlint.trace import Trace
 
 ROOT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git", "graphlint.toml")
 
@@ -36,19 +37,36 @@ def observe_files(files: Sequence[str], config: Config) -> Observed:
         files: the files to lint, as findings are to call them.
         config: names the extra functions that run a pass, or only log.
     """
-    contents = _Contents()
-    names = config.backward_functions
-    if not any(can_hold_passes(contents.read(name) or b"", names) for name in files):
-        return Observed()
-    from graphlint.static import observe_project
-
-    trace, run, failures = observe_project(
-        files, _root(files), contents.read, contents.decode, names, config.sinks
-    )
+    trace, run, failures = trace_files(files, config)
     findings: dict[str, list[Finding]] = {name: [] for name in run}
     for finding in judge(trace):
         findings.setdefault(finding.filename, []).append(finding)
-    return Observed(findings, dict(failures))
+    return Observed(findings, failures)
+
+
+def trace_files(
+    files: Sequence[str], config: Config, telling: bool = False
+) -> tuple[Trace, list[str], dict[str, Exception]]:
+    """Execute some files together.
+
+    Args:
+        files: the files, as sites are to call them.
+        config: names the extra functions that run a pass, or only log.
+        telling: ask for every pass in full (`Trace.visits`).
+
+    Returns:
+        The trace, the files that were run, and the mistakes of graphlint's own, by file.
+    """
+    contents = _Contents()
+    names = config.backward_functions
+    if not any(can_hold_passes(contents.read(name) or b"", names) for name in files):
+        return Trace(), [], {}
+    from graphlint.static import observe_project
+
+    trace, run, failures = observe_project(
+        files, project_root(files), contents.read, contents.decode, names, config.sinks, telling
+    )
+    return trace, run, dict(failures)
 
 
 class _Contents:
@@ -75,7 +93,7 @@ class _Contents:
         return None if source.problem else source.text
 
 
-def _root(files: Iterable[str]) -> str:
+def project_root(files: Iterable[str]) -> str:
     """Return the folder that imports are looked for in: the project's, or that of all files."""
     folders = [str(Path(name).absolute().parent) for name in files]
     common = os.path.commonpath(folders)

@@ -12,6 +12,7 @@ import click
 from graphlint.cli._fixing import Outcome, fix_files, fix_stdin
 from graphlint.cli._options import PerFile
 from graphlint.cli._settings import Settings, describe
+from graphlint.cli._sources import FileTexts
 from graphlint.cli._writing import write
 from graphlint.errors import GraphlintError
 from graphlint.findings import Finding
@@ -21,7 +22,7 @@ from graphlint.output.style import wants_color
 from graphlint.output.wording import counted, summary
 from graphlint.source.config import Config
 from graphlint.source.discover import discover
-from graphlint.source.read import decode_source, read_source
+from graphlint.source.read import decode_source
 
 FOUND, FAILED = 1, 2
 STDIN = Path("-")
@@ -101,7 +102,7 @@ def check(request: Request) -> int:
         again = LintResult.join(lint_files(group, config, jobs) for config, group in groups)
         failed = outcome.result.errors[len(result.errors) :]
         outcome = replace(outcome, result=replace(again, errors=(*again.errors, *failed)))
-    return _show(request, outcome, _Sources(None, ""))
+    return _show(request, outcome, FileTexts())
 
 
 def _check_stdin(request: Request, settings: Settings) -> int:
@@ -122,10 +123,10 @@ def _check_stdin(request: Request, settings: Settings) -> int:
         # What can't be decoded, or needs no mending, comes back as it came.
         sys.stdout.buffer.write(source.encode(text) if outcome.diff else data)
         sys.stdout.buffer.flush()
-    return _show(request, outcome, _Sources(filename, text))
+    return _show(request, outcome, FileTexts(filename, text))
 
 
-def _show(request: Request, outcome: Outcome, sources: _Sources) -> int:
+def _show(request: Request, outcome: Outcome, sources: FileTexts) -> int:
     for error in outcome.result.errors:
         _complain(error)
     for finding in outcome.dropped:
@@ -153,7 +154,7 @@ def _show(request: Request, outcome: Outcome, sources: _Sources) -> int:
 
 
 def _render(
-    request: Request, findings: tuple[Finding, ...], sources: _Sources, options: Options
+    request: Request, findings: tuple[Finding, ...], sources: FileTexts, options: Options
 ) -> str:
     if request.statistics:
         from graphlint.output.statistics import render
@@ -178,21 +179,6 @@ def _status(request: Request, outcome: Outcome) -> int:
     if outcome.fixed and request.exit_non_zero_on_fix:
         return FOUND
     return FOUND if outcome.result.findings and not request.exit_zero else 0
-
-
-class _Sources:
-    """Reads the sources that findings point into, each once."""
-
-    def __init__(self, filename: str | None, text: str) -> None:
-        self._known = {} if filename is None else {filename: text}
-
-    def __call__(self, filename: str) -> str:
-        if filename not in self._known:
-            try:
-                self._known[filename] = read_source(filename).text
-            except OSError:
-                self._known[filename] = ""
-        return self._known[filename]
 
 
 def _complain(error: LintError) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from graphlint.findings import Applicability, Finding, Fix, Location, Measured, WitnessEvent
 from graphlint.output import Options, Sources
 from graphlint.output.concise import headline
+from graphlint.output.picture import gutter_width, picture
 from graphlint.output.profile_text import format_bytes
-from graphlint.output.snippet import Mark, draw
+from graphlint.output.snippet import Mark
 from graphlint.output.style import Style
-from graphlint.output.wording import counted, shown_name
+from graphlint.output.wording import counted
 
 
 def render(findings: Sequence[Finding], sources: Sources, options: Options) -> str:
@@ -22,22 +23,8 @@ def _lines(finding: Finding, sources: Sources, options: Options) -> Iterator[str
     yield headline(finding, options)
     style = Style(options.color)
     marks = _marks(finding)
-    last_row = max(row for of_file in marks.values() for mark in of_file for row in mark.rows)
-    width = len(str(last_row))
-    border = " " * width + style.gutter(" |")
-    drawn = False
-    for filename, of_file in marks.items():
-        picture = list(draw(sources(filename), of_file, style, width))
-        if not picture:
-            continue
-        if filename != finding.filename:
-            where = f"{shown_name(filename, options)}:{of_file[0].start.row}"
-            yield style.gutter(" " * (width + 1) + "::: ") + where
-        yield border
-        yield from picture
-        drawn = True
-    if drawn:
-        yield border
+    width = gutter_width(marks)
+    yield from picture(marks, finding.filename, sources, options, width)
     for label, text in _helps(finding, options):
         yield f"{' ' * width} {style.gutter('=')} {style.bold(label)}: {text}"
 

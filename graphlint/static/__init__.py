@@ -49,6 +49,7 @@ def observe_project(
     decode: Callable[[str], str | None],
     backward_functions: Iterable[str] = (),
     sinks: Iterable[str] = (),
+    telling: bool = False,
 ) -> tuple[Trace, list[str], list[tuple[str, Exception]]]:
     """Execute the files of a project together, following imports and calls between them.
 
@@ -59,6 +60,7 @@ def observe_project(
         decode: returns a file's text, None where it can't be read or decoded.
         backward_functions: extra names of functions that run a pass over their first argument.
         sinks: extra names of functions that only log what they are handed.
+        telling: ask for every pass in full (`Trace.visits`).
 
     Returns:
         One trace for all files, the files that were run, and the mistakes of graphlint's own that
@@ -71,7 +73,7 @@ def observe_project(
     with roomy():
         project = Project(root, decode)
         modules = choose_roots(files, project, read, tuple(backward_functions))
-        trace, failures = execute(modules, project, backward_functions, sinks)
+        trace, failures = execute(modules, project, backward_functions, sinks, telling)
     return trace, [module.filename for module in modules], failures
 
 

@@ -20,6 +20,7 @@ from graphlint.trace import (
     Run,
     Site,
     Trace,
+    Visit,
 )
 
 STOPPED = Doubt(Confidence.POSSIBLE, "the code from here on is too long to be followed")
@@ -50,6 +51,7 @@ class Records:
         holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
         stepping: the loops, as syntax nodes, in which an optimizer steps.
         contexts: tensors that custom functions keep on `ctx`.
+        visits: every pass in full, where `telling` says that somebody wants to know.
         forwards: the custom functions whose forward was run for that, and how their arguments were
             tensors.
     """
@@ -63,6 +65,8 @@ class Records:
     stepping: set[object] = field(default_factory=set)
     contexts: dict[ContextTensor, None] = field(default_factory=dict)
     forwards: set[tuple[ir.Function, tuple[bool, ...]]] = field(default_factory=set)
+    telling: bool = False
+    visits: dict[Visit, None] = field(default_factory=dict)
     _ended: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     _complete: bool = True
     gradients: GradientRecords = field(default_factory=GradientRecords)
@@ -111,6 +115,10 @@ class Records:
         chain.sort(key=lambda pending: pending.order)
         self._settled.add(chain[0].site)
         self.runs[Run(tuple([_passed(i, pending) for i, pending in enumerate(chain)]))] = None
+
+    def tell(self, visit: Visit) -> None:
+        """Take over a pass in full."""
+        self.visits[visit] = None
 
     def overrule(self, site: Site) -> None:
         """Note that a call's `retain_graph` was off while `create_graph` was on."""
@@ -163,6 +171,7 @@ class Records:
             grad_reads=self.gradients.grad_reads(),
             retained_grads=self.gradients.retained_grads(),
             context_tensors=tuple(self.contexts),
+            visits=tuple(self.visits),
         )
 
 

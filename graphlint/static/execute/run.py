@@ -24,10 +24,15 @@ def execute(
     project: Project | None,
     backward_functions: Iterable[str] = (),
     sinks: Iterable[str] = (),
+    telling: bool = False,
 ) -> tuple[Trace, Failures]:
-    """Run files on every path that the budget allows: what was seen, and what went wrong where."""
+    """Run files on every path that the budget allows: what was seen, and what went wrong where.
+
+    `telling` asks for every pass in full (`Trace.visits`).
+    """
     budget = budget_for(len(modules))
     ex = Executor(EVALUATE, RUN, invoke, backward_functions, sinks, budget, project)
+    ex.records.telling = telling
     run_program(ex, modules)
     calls = tuple([call for module in modules for call in _calls(module)])
     return ex.records.to_trace(calls), ex.failures

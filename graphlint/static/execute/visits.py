@@ -20,6 +20,7 @@ from graphlint.static.execute.graph import (
 from graphlint.static.execute.holds import note_visit
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import Pending, State
+from graphlint.static.execute.telling import told
 from graphlint.static.execute.values import (
     Const,
     NodeId,
@@ -77,6 +78,8 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
         visited = between(state.graph, request.roots, set(request.nodes), leaves)
     sure = surely_reachable(state.graph, request.roots)
     carried = Carried(state, visited)
+    if ex.records.telling:
+        ex.records.tell(told(state, request.site, request.retains, request.creates, visited))
     freed = _report_freed(ex, state, request, visited, sure, carried)
     if not freed:
         _report_modified(ex, state, request, [n for n in visited if n in sure])
