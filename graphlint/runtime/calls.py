@@ -7,6 +7,7 @@ import linecache
 import os
 from collections.abc import Iterable
 
+from graphlint.runtime.frames import Place
 from graphlint.runtime.places import RawSpan
 from graphlint.runtime.sites import SiteRecord
 from graphlint.trace import Call, Form, Site, Span
@@ -41,6 +42,10 @@ class Sources:
             site = Site(self._shown(record.filename), span, record.function)
             self._sites[record] = site
         return site
+
+    def where(self, place: Place) -> str:
+        """Word a place: `train.py:main`, the file alone where it is a module's."""
+        return ":".join(filter(None, (self._shown(place.filename), place.function)))
 
     def call(self, record: SiteRecord) -> Call | None:
         """Return the flags of a call as written, None where its source can't be had."""

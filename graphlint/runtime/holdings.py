@@ -19,6 +19,7 @@ from graphlint.runtime.packed import checkpoint_frames, held_by_frame, tensors_i
 # What AOTAutograd keeps beside the saved tensors, and clears after a pass that does not retain
 # (torch/_functorch/_aot_autograd/runtime_wrappers.py).
 _COMPILED = "_tensors_no_vc_check"
+KEPT = "kept"
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
@@ -80,13 +81,17 @@ class Holdings:
         opaque: how many of the nodes may hold tensors that can't be seen.
     """
 
-    def __init__(self, nodes: Sequence[Node], until_drop: bool = False) -> None:
+    def __init__(
+        self, nodes: Sequence[Node], until_drop: bool = False, kept: Sequence[Any] = ()
+    ) -> None:
         """Collect what the nodes hold.
 
         Args:
             nodes: the nodes, which the caller must keep alive: see `_saved_tensors`.
             until_drop: take in what nodes hold until they die, which a pass does not free: the
                 attributes of custom functions' contexts.
+            kept: tensors that count as held by the first node: each with the caller's reference,
+                and one from whatever keeps it.
         """
         self.all: list[Holding] = []
         self._by_id: dict[int, Holding] = {}
@@ -107,6 +112,8 @@ class Holdings:
             for name, tensor, by_python in held_by_frame(frame):
                 self._count(tensor, Owner(owner.node, name), by_python)
         self._frames.clear()
+        for tensor in kept:
+            self._holding(tensor, Owner(0, KEPT)).by_python += 2
         self._add_components()
 
     def _holding(self, tensor: Any, owner: Owner) -> Holding:

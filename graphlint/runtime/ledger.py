@@ -38,6 +38,11 @@ class Ledger:
         self._touched = 0
         self._open_bytes = 0
 
+    @property
+    def room(self) -> int:
+        """How many more nodes may be touched."""
+        return max(0, self._limit - self._touched)
+
     def walk(self, outputs: Sequence[object]) -> Walk:
         """Walk the graph behind some outputs as far as the limit allows.
 

@@ -17,6 +17,7 @@ where the graph is walked anyway.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import weakref
@@ -33,6 +34,7 @@ from graphlint.runtime.clashes import ClashRecord, culprit, reason
 from graphlint.runtime.engine import BackwardCall, choke_point
 from graphlint.runtime.guard import Guard
 from graphlint.runtime.ledger import Ledger
+from graphlint.runtime.lookout import Lookout
 from graphlint.runtime.marks import Mark, Visit
 from graphlint.runtime.nodes import TOUCH_LIMIT, Node, Walk, executed, kind_of
 from graphlint.runtime.places import Caller
@@ -83,6 +85,7 @@ class Recorder:
         sites: the calls that ran passes, by place.
         clashes: passes that torch refused, and how often.
         ledger: the marks on nodes, and what is alive.
+        lookout: what keeps graphs alive.
         truncated: some graph was too large to walk whole.
     """
 
@@ -105,6 +108,7 @@ class Recorder:
         self.sites: dict[tuple[Any, ...], SiteRecord] = {}
         self.clashes: dict[ClashRecord, int] = {}
         self.ledger = Ledger(limit, clock)
+        self.lookout = Lookout(self.ledger, clock)
         self.truncated = False
         self._every = every
         self._clock = clock
@@ -137,8 +141,15 @@ class Recorder:
             self._seconds += self._clock() - self._started
             self._started = None
             self.guard.run(self.ledger.bury)
+            if not follow:
+                self.look_around()
             if not (follow and self.ledger.open):
                 choke_point().detach(self)
+
+    def look_around(self) -> None:
+        """Look for what keeps graphs alive now, from the caller's variables on."""
+        with self._lock:
+            self.guard.run(self.lookout.at_end, sys._getframe(1))
 
     @property
     def duration(self) -> float:
@@ -167,6 +178,8 @@ class Recorder:
             site = self._site(call.caller)
             early = recorded and site.passes < MARKED_PASSES
             site.passes += recorded
+            if recorded and site.passes >= site.look_at:
+                self.guard.run(self.lookout.at_pass, site, call)
             wanted = early or (recorded and call.keeps) or self.ledger.open
             return Note(site, recorded, self._look(call, site) if wanted else None)
 

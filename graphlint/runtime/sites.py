@@ -154,6 +154,7 @@ class SiteRecord:
         rhythms: when its passes ran, by the chain of callers.
         carries: whether its passes visited what came round a loop, as far as that was certain.
         shapes: the distinct runs of its passes that have come to their end.
+        look_at: the number of its pass at which to look for what keeps graphs alive.
     """
 
     filename: str
@@ -180,6 +181,7 @@ class SiteRecord:
     rhythms: dict[int, Rhythm] = field(default_factory=dict)
     carries: bool | None = None
     shapes: dict[RunShape, None] = field(default_factory=dict)
+    look_at: int = 1
 
     def begin(self, visit: Visit, run: RunRecord) -> None:
         """Count a pass that kept its graph, as part of a run."""

@@ -84,22 +84,35 @@ def measure(outputs: Any, *, until_drop: bool = False, limit: int = TOUCH_LIMIT)
 
 
 def measure_nodes(
-    nodes: Sequence[Node], *, truncated: bool = False, until_drop: bool = False
+    nodes: Sequence[Node],
+    *,
+    truncated: bool = False,
+    until_drop: bool = False,
+    kept: Sequence[Any] = (),
 ) -> GraphSize:
     """Measure the graph that consists of some nodes, which the caller keeps alive.
 
     Nothing of the user's runs meanwhile: no hook, no `__torch_function__`, no dispatch mode.
+
+    Args:
+        nodes: the nodes.
+        truncated: there are more nodes behind these.
+        until_drop: count what is freed when the last reference to the graph goes away.
+        kept: tensors that go away with the graph, each of which has one reference from here and one
+            from whatever keeps it.
     """
     with torch._C.DisableTorchFunction():
         if torch._C._len_torch_dispatch_stack():
             with _disable_current_modes():
-                return _measure(nodes, truncated, until_drop)
-        return _measure(nodes, truncated, until_drop)
+                return _measure(nodes, truncated, until_drop, kept)
+        return _measure(nodes, truncated, until_drop, kept)
 
 
-def _measure(nodes: Sequence[Node], truncated: bool, until_drop: bool) -> GraphSize:
+def _measure(
+    nodes: Sequence[Node], truncated: bool, until_drop: bool, kept: Sequence[Any]
+) -> GraphSize:
     baselines = _trusted_baselines()
-    holdings = Holdings(nodes, until_drop)
+    holdings = Holdings(nodes, until_drop, kept)
     if baselines is not None:
         _find_exclusive(holdings.all, baselines)
     storages = _storages(holdings.all)

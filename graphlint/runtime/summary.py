@@ -12,6 +12,7 @@ import torch
 
 from graphlint.profiles import (
     GrowthProfile,
+    HeldBy,
     HolderProfile,
     Profile,
     Released,
@@ -79,6 +80,7 @@ def summarise(
         recorder_errors=recorder.guard.errors,
         sites=tuple(_site(site, still_open, final, sources) for site in passing),
         growth=tuple(_growth(site, sources) for site in passing if site.growth.steady),
+        held_by=_held_by(recorder, sources),
         findings=tuple(findings),
         timelines=(_timeline(recorder.ledger.timeline, sources),),
     )
@@ -161,6 +163,21 @@ def _timeline(line: TimeLine, sources: Sources) -> Timeline:
         interval_s=line.interval_s,
         series=tuple(series),
     )
+
+
+def _held_by(recorder: Recorder, sources: Sources) -> tuple[HeldBy, ...]:
+    held = [
+        HeldBy(
+            name=keeper.name,
+            kind=keeper.kind,
+            where=sources.where(keeper.place),
+            graphs=figures.graphs,
+            bytes=figures.bytes,
+            nodes=figures.nodes,
+        )
+        for keeper, figures in recorder.lookout.held.items()
+    ]
+    return tuple(sorted(held, key=lambda each: (-each.bytes, -each.nodes, each.where, each.name)))
 
 
 def _spread(values: Running) -> Spread:

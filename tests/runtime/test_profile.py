@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -285,6 +286,18 @@ def test_json_is_that_of_the_contract(tmp_path: Path) -> None:
     report.save(tmp_path / "p.json")
     assert json.loads((tmp_path / "p.json").read_text(encoding="utf-8")) == data
     assert Report.load(tmp_path / "p.json").profile == report.profile
+
+
+def test_the_table_says_what_holds_graphs() -> None:
+    losses = []
+    with profile() as prof:
+        for _ in range(4):
+            losses.append(keep())
+    assert re.search(
+        r"kept alive beyond their step:\n  list `losses` \(.*test_profile.py:.*\): "
+        r"4 graphs, 64 B, 8 nodes\n",
+        str(prof.report) + "\n",
+    )
 
 
 def test_findings_are_observed() -> None:

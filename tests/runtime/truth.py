@@ -25,6 +25,27 @@ def bytes_freed_by_passes(builds: Iterable[Callable[[], Built]]) -> dict[str, in
         for build in builds:
             for retain in (True, False):
                 _second_pass(build, retain)
+    change = _changes(recorded)
+    names = [build.__name__ for build in builds]
+    return {name: change(f"{name} True") - change(f"{name} False") for name in names}
+
+
+def bytes_freed_by(build: Callable[[], Callable[[], None]]) -> int:
+    """Return how many bytes are given back by a function that another one returns."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        drop = build()
+        gc.collect()
+        with record_function("mark begin drop"):
+            pass
+        drop()
+        gc.collect()
+        with record_function("mark end drop"):
+            pass
+    return -_changes(recorded)("drop")
+
+
+def _changes(recorded: profile) -> Callable[[str], int]:
+    """Return what tells by how many bytes the memory in use changed between two marks."""
     events = recorded.profiler.kineto_results.events()
     memory = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
     times = {e.name(): e.start_ns() for e in events if e.name().startswith("mark ")}
@@ -33,8 +54,7 @@ def bytes_freed_by_passes(builds: Iterable[Callable[[], Built]]) -> dict[str, in
         begin, end = times[f"mark begin {name}"], times[f"mark end {name}"]
         return sum(count for time, count in memory if begin < time < end)
 
-    names = [build.__name__ for build in builds]
-    return {name: change(f"{name} True") - change(f"{name} False") for name in names}
+    return change
 
 
 def _second_pass(build: Callable[[], Built], retain: bool) -> None:

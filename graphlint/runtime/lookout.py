@@ -1,0 +1,140 @@
+"""When to look for what keeps graphs alive, and what was seen.
+
+# Note [When to look]
+A search takes a millisecond or more. So it is made when the recorder stops, and at a few passes of
+each call: the third, and then when the call has run a quarter more often, where anything was held,
+or several times as often, where nothing was. But for the first few, and for a fifth of a second
+once anything was held, that may take a hundredth of the program's time; what can't be afforded is
+put off. A function's variables are gone when it returns, with whatever they held: of these only the
+looks at passes know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import torch
+
+from graphlint.runtime.frames import other_threads
+from graphlint.runtime.keepers import Held, Scene, held_by
+from graphlint.runtime.reach import search
+from graphlint.runtime.trails import Keeper
+
+if TYPE_CHECKING:
+    from graphlint.runtime.engine import BackwardCall
+    from graphlint.runtime.ledger import Ledger
+    from graphlint.runtime.sites import SiteRecord
+
+_SHARE = 0.01
+_FREE = 3  # searches
+_ADVANCE = 0.2  # seconds
+_KEEPERS = 256
+_FEW, _OFTEN, _SELDOM = 6, 2, 4
+
+
+@dataclass(slots=True)
+class Plan:
+    """When to look at the passes of one call.
+
+    Attributes:
+        due: the number of the pass to look at next; at the last but one before it, the number of
+            the next node is noted.
+        start: that number.
+        noted: the number of the pass that it was noted at.
+    """
+
+    due: int = 3
+    start: int = 0
+    noted: int = 0
+
+
+class Lookout:
+    """Looks for what keeps graphs alive, now and then: see Note [When to look].
+
+    Attributes:
+        held: what was seen, each keeper with the most that it held.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], float]) -> None:
+        """Begin with nothing seen.
+
+        Args:
+            ledger: the marks on nodes.
+            clock: gives the time, in seconds.
+        """
+        self.held: dict[Keeper, Held] = {}
+        self._ledger = ledger
+        self._clock = clock
+        self._began = clock()
+        self._spent = 0.0
+        self._searches = 0
+        self._period: float | None = None
+        self._plans: dict[SiteRecord, Plan] = {}
+
+    def at_pass(self, site: SiteRecord, call: BackwardCall) -> None:
+        """Look at what is held when a pass is about to run, if it is time to.
+
+        Args:
+            site: the call that runs the pass, which counts it already.
+            call: the pass.
+        """
+        plan = self._plans.setdefault(site, Plan())
+        number = torch.autograd._get_sequence_nr()
+        if site.passes < plan.due:
+            plan.start, plan.noted = number, site.passes
+            site.look_at = plan.due
+            return
+        held = False
+        if plan.noted == plan.due - 2 and self._affords:
+            period = (number - plan.start) / 2
+            self._period = max(period, self._period or 0.0)
+            walked = self._ledger.walk(call.outputs)
+            self._ledger.touch(walked.nodes)
+            if not walked.truncated:
+                frames = [call.caller.frame, *other_threads()]
+                held = self._look(frames, Scene(plan.start, frozenset(walked.nodes), period))
+        more = _OFTEN if plan.due < _FEW else _SELDOM
+        plan.due = max(plan.due + 3, int(plan.due * 1.25)) if held else plan.due * more
+        site.look_at = plan.due - 2
+
+    def at_end(self, frame: FrameType | None) -> None:
+        """Look at what is held when a block or the program is over.
+
+        Args:
+            frame: the innermost frame.
+        """
+        frames = other_threads() if frame is None else [frame, *other_threads()]
+        self._look(frames, Scene(period=self._period))
+
+    @property
+    def _affords(self) -> bool:
+        if self._searches < _FREE:
+            return True
+        advance = _ADVANCE if self.held else 0.0
+        return self._spent <= advance + _SHARE * (self._clock() - self._began)
+
+    def _look(self, frames: Iterable[FrameType], scene: Scene) -> bool:
+        """Search, and take in what is held; say whether anything is."""
+        began = self._clock()
+        with torch._C.DisableTorchFunction():
+            held = held_by(search(frames).found, scene, self._ledger)
+        for keeper, figures in held.items():
+            self._take_in(keeper, figures)
+        self._searches += 1
+        self._spent += self._clock() - began
+        return bool(held)
+
+    def _take_in(self, keeper: Keeper, figures: Held) -> None:
+        """Remember what a keeper holds: by its latest name, where it has several."""
+        aliases = [
+            known
+            for known, other in self.held.items()
+            if known == keeper or (figures.identity and figures.identity == other.identity)
+        ]
+        for alias in aliases:
+            figures = figures.with_most(self.held.pop(alias))
+        if len(self.held) < _KEEPERS:
+            self.held[keeper] = figures
