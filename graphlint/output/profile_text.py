@@ -9,6 +9,18 @@ from graphlint.profiles import Profile, SiteProfile
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _HEADINGS = ("site", "calls", "retained", "reused", "exclusive mean", "peak", "held", "verdict")
 _SHOWN_HOLDERS = 3
+_SHOWN_KEEPERS = 8
+# How kinds of keepers are called where their own name says too little.
+_KEEPERS = {
+    "local": "variable",
+    "global": "global variable",
+    "closure": "closure variable",
+    "default": "default argument",
+    "generator": "generator's variable",
+    "hook": "hook of",
+    "ctx": "context attribute",
+    "gradient": "gradients",
+}
 
 
 def render(profile: Profile) -> str:
@@ -18,7 +30,13 @@ def render(profile: Profile) -> str:
         parts.append(_table([_HEADINGS, *(_row(site) for site in profile.sites)]))
     parts += [
         part
-        for part in (_holders(profile), _growth(profile), _findings(profile), _notes(profile))
+        for part in (
+            _holders(profile),
+            _growth(profile),
+            _held_by(profile),
+            _findings(profile),
+            _notes(profile),
+        )
         if part
     ]
     return "\n\n".join(parts)
@@ -93,6 +111,19 @@ def _growth(profile: Profile) -> str:
         for g in profile.growth
     ]
     return "\n".join(["graphs that grow:", *lines]) if lines else ""
+
+
+def _held_by(profile: Profile) -> str:
+    lines = [
+        f"  {_KEEPERS.get(held.kind, held.kind)} `{held.name}` ({held.where}): "
+        f"{_count(held.graphs, 'graph')}, {format_bytes(held.bytes)}, {_count(held.nodes, 'node')}"
+        for held in profile.held_by[:_SHOWN_KEEPERS]
+    ]
+    return "\n".join(["kept alive beyond their step:", *lines]) if lines else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _findings(profile: Profile) -> str:

@@ -21,7 +21,7 @@ from graphlint.runtime.sizes import measure_nodes
 from graphlint.runtime.trails import Keeper, keeper_of
 
 _WALKED = 2_000
-_SAMPLE = 64
+_SAMPLE = 32
 
 
 @dataclass(frozen=True, slots=True)

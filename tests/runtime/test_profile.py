@@ -295,7 +295,7 @@ def test_the_table_says_what_holds_graphs() -> None:
             losses.append(keep())
     assert re.search(
         r"kept alive beyond their step:\n  list `losses` \(.*test_profile.py:.*\): "
-        r"4 graphs, 64 B, 8 nodes\n",
+        r"4 graphs, 80 B, 12 nodes\n",
         str(prof.report) + "\n",
     )
 
