@@ -21,6 +21,7 @@ demo: $(VENV)/.profile
 test: test-here test-others
 
 test-here: $(VENV)/.profile $(VENV)/.dev
+	tests/browser.sh
 	$(BIN)/python -m pytest -n 2
 
 test-others: $(VENV)/.dev

@@ -11,6 +11,8 @@ from graphlint.errors import GraphlintError
 
 def write(text: str, output_file: Path | None = None, err: bool = False) -> None:
     """Write a text to a file, or to standard output (standard error, if told) without one."""
+    # A file name may hold bytes that are no text: Python's stand-ins for them can't be written.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     if output_file is None:
         click.echo(text, nl=False, err=err, color=True)  # whoever wrote the text chose its colours
         return

@@ -6,26 +6,32 @@ from pathlib import Path
 
 import click
 
+from graphlint.output import PROFILE_FORMATS
+
 
 @click.command("report")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(PROFILE_FORMATS),
     default="text",
     show_default=True,
-    help="How to show it.",
+    help="text: the table. json: the profile. speedscope: what holds the bytes, as a flame graph "
+    "for speedscope.app. chrome: bytes over time, for Perfetto or chrome://tracing. html: a page "
+    "with charts, source and cures that needs no network.",
 )
 @click.option(
     "-o", "--output-file", type=click.Path(path_type=Path), help="Write to this file instead."
 )
-def command(file: Path, output_format: str, output_file: Path | None) -> None:
-    """Show the profile FILE, which `graphlint run -o` or `Report.save` has written."""
-    from graphlint.cli._writing import write
-    from graphlint.output.profile_text import render
-    from graphlint.profiles import Profile
+def command(files: tuple[Path, ...], output_format: str, output_file: Path | None) -> None:
+    """Show the profile FILE, which `graphlint run -o` or `Report.save` has written.
 
-    profile = Profile.load(file)
-    text = profile.to_json() if output_format == "json" else f"{render(profile)}\n"
-    write(text, output_file)
+    The files of several ranks of one run, as in `FILE.rank*.json`, make one report.
+    """
+    from graphlint.cli._writing import write
+    from graphlint.output import profile_renderer
+    from graphlint.profiles.merging import load_run
+
+    text = profile_renderer(output_format)(load_run(files))
+    write(text if text.endswith("\n") else f"{text}\n", output_file)

@@ -12,10 +12,12 @@ from importlib import import_module
 from typing import cast
 
 from graphlint.findings import Finding
+from graphlint.profiles import Profile
 
 Sources = Callable[[str], str]
 """Returns the text of the file of that name, "" where it can't be read."""
 
+PROFILE_FORMATS = ("text", "json", "speedscope", "chrome", "html")
 FORMATS = ("full", "concise", "grouped", "json", "json-lines", "github")
 
 
@@ -41,6 +43,15 @@ def renderer(name: str) -> Renderer:
     """Return the renderer of a format, and import no other."""
     module = import_module(f"{__name__}.{name.replace('-', '_')}")
     return cast(Renderer, module.render)
+
+
+ProfileRenderer = Callable[[Profile], str]
+
+
+def profile_renderer(name: str) -> ProfileRenderer:
+    """Return the renderer of a format for profiles, and import no other."""
+    module = import_module(f"{__name__}.profile_{name}")
+    return cast(ProfileRenderer, module.render)
 
 
 def no_sources(_filename: str) -> str:

@@ -61,11 +61,33 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
+def ranks(profile: Profile) -> str:
+    """Word which processes of several a profile is of, "" for a program with one process."""
+    if profile.world_size == 1 and len(profile.ranks) == 1:
+        return ""
+    numbers = ", ".join(map(str, profile.ranks))
+    word = "rank" if len(profile.ranks) == 1 else "ranks"
+    return f"{word} {numbers} of {profile.world_size}"
+
+
+def notes(profile: Profile) -> list[str]:
+    """Word what to bear in mind about the figures."""
+    found = []
+    if len(profile.ranks) > 1:
+        found.append("peaks and times are those of the rank where they are highest")
+    if profile.truncated:
+        found.append("some graphs were too large to walk whole; ≥ marks lower bounds")
+    if profile.recorder_errors:
+        errors = profile.recorder_errors
+        found.append(f"the recorder failed {errors} times; its figures are incomplete")
+    return found
+
+
 def _headline(profile: Profile) -> str:
-    rank = f", rank {profile.rank} of {profile.world_size}" if profile.world_size > 1 else ""
     peak = format_bytes(profile.peak_retained_bytes)
     name = profile.program or "profile"
-    return f"{name}: {format_seconds(profile.duration_s)}, peak retained {peak}{rank}"
+    facts = [format_seconds(profile.duration_s), f"peak retained {peak}", ranks(profile)]
+    return f"{name}: {', '.join(filter(None, facts))}"
 
 
 def _row(site: SiteProfile) -> tuple[str, ...]:
@@ -134,10 +156,4 @@ def _findings(profile: Profile) -> str:
 
 
 def _notes(profile: Profile) -> str:
-    notes = []
-    if profile.truncated:
-        notes.append("note: some graphs were too large to walk whole; ≥ marks lower bounds")
-    if profile.recorder_errors:
-        errors = profile.recorder_errors
-        notes.append(f"note: the recorder failed {errors} times; its figures are incomplete")
-    return "\n".join(notes)
+    return "\n".join(f"note: {note}" for note in notes(profile))

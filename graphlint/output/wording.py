@@ -68,3 +68,9 @@ def summary(findings: Sequence[Finding], options: Options, fixed: int = 0, faile
 def _is_hidden(fix: Fix | None, options: Options) -> bool:
     unsafe = fix is not None and fix.applicability is Applicability.UNSAFE
     return unsafe and not options.unsafe_fixes
+
+
+def split_place(place: str | None) -> tuple[str | None, int | None]:
+    """Return the file and the row of a place that is written `file:row`."""
+    name, colon, row = (place or "").rpartition(":")
+    return (name, int(row)) if colon and row.isdecimal() else (place, None)

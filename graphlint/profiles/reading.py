@@ -34,7 +34,7 @@ def read(cls: type[T], data: object, place: str = "") -> T:
     """
     if not isinstance(data, Mapping):
         raise _malformed(place, "an object", data)
-    kinds = _kinds(cls)  # type: ignore[arg-type]  # a type is hashable, of which mypy is not sure
+    kinds = _kinds(cls)  # type: ignore[arg-type]  # mypy is not sure that types are hashable
     parts = {}
     for field in fields(cls):  # type: ignore[arg-type]
         inside = f"{place}.{field.name}" if place else field.name

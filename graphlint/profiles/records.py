@@ -267,7 +267,10 @@ class Profile:
                 f"it is a profile of version {version}, and this graphlint reads version {VERSION}:"
                 " install a newer one (`pip install -U torch-graphlint`)"
             )
-        return read(cls, data)
+        profile = read(cls, data)
+        for index, finding in enumerate(profile.findings):
+            read(_FindingShape, finding, f"findings[{index}]")
+        return profile
 
     @classmethod
     def load(cls, path: str | Path) -> Profile:
@@ -301,3 +304,21 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class _FindingShape:
+    """What every finding has to have; the rest of its JSON form is not looked at."""
+
+    code: str
+    name: str
+    message: str
+    filename: str
+    location: _Place
+    url: str | None = None

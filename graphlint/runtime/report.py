@@ -70,6 +70,17 @@ class Report:
         """Write the profile to a file as JSON."""
         self.profile.save(path)
 
+    def to_html(self, path: str | Path) -> None:
+        """Write the report to a file as one HTML page that needs no network.
+
+        Raises:
+            Jinja2MissingError: Jinja2 is not installed.
+        """
+        from graphlint.output.profile_html import render
+
+        page = render(self.profile)
+        Path(path).write_text(page, encoding="utf-8", errors="backslashreplace")
+
     @classmethod
     def load(cls, path: str | Path) -> Report:
         """Read a report from a profile that was saved.

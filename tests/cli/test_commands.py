@@ -10,6 +10,7 @@ from commandline import Run
 
 import graphlint as package
 from graphlint.cli import cli, main
+from graphlint.output import PROFILE_FORMATS
 from graphlint.profiles import Profile, SiteProfile
 from graphlint.rules import all_rules
 
@@ -68,6 +69,31 @@ def test_report(graphlint: Run, folder: Path) -> None:
     assert "train.py:4" in graphlint("report", "profile.json").out
     copied = graphlint("report", "profile.json", "--format", "json").out
     assert json.loads(copied) == json.loads((folder / "profile.json").read_text())
+
+
+def test_report_of_several_ranks(graphlint: Run, folder: Path) -> None:
+    for rank in (0, 1):
+        site = SiteProfile("train.py", 4, "step", "backward", 3, 3, 0, "unneeded")
+        profile = Profile("train.py", rank=rank, world_size=2, sites=(site,))
+        profile.save(folder / f"p.rank{rank}.json")
+    files = ("p.rank0.json", "p.rank1.json")
+    merged = json.loads(graphlint("report", *files, "--format", "json").out)
+    assert merged["sites"][0]["passes"] == 6
+    status, _, err = graphlint("report", files[0], "../" + folder.name + "/" + files[0])
+    assert status == 2
+    assert "rank 0" in err
+
+
+def test_report_as_a_page(graphlint: Run, folder: Path) -> None:
+    Profile(program="tr\udcffain.py").save(folder / "profile.json")
+    done = graphlint("report", "profile.json", "--format", "html", "-o", "page.html")
+    assert (done.status, done.out) == (0, "")
+    assert (folder / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_help_of_report_names_the_formats(graphlint: Run) -> None:
+    shown = graphlint("report", "--help").out
+    assert all(f"{name}:" in shown for name in PROFILE_FORMATS)
 
 
 def test_report_of_something_else(graphlint: Run, folder: Path) -> None:

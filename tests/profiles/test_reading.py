@@ -22,7 +22,14 @@ SITE = SiteProfile(
     exclusive_bytes=Spread(5.0, 6.0),
     holders=(HolderProfile("MulBackward0", "self", 6, 1),),
 )
-PROFILE = Profile(program="train.py", duration_s=1.5, sites=(SITE,), findings=({"code": "RG101"},))
+FINDING = {
+    "code": "RG101",
+    "name": "unneeded-retain-graph",
+    "message": "Drop it.",
+    "filename": "train.py",
+    "location": {"row": 4, "column": 1},
+}
+PROFILE = Profile(program="train.py", duration_s=1.5, sites=(SITE,), findings=(FINDING,))
 
 
 def error_of(path: Path, content: str | bytes) -> str:
@@ -91,3 +98,10 @@ def test_a_malformed_part_is_named(tmp_path: Path, change: dict[str, Any], messa
     (tmp_path / "p.json").write_text(json.dumps(data))
     with pytest.raises(ProfileError, match=message):
         Profile.load(tmp_path / "p.json")
+
+
+def test_a_malformed_finding_is_named() -> None:
+    data = PROFILE.to_dict()
+    data["findings"].append({**FINDING, "location": {"row": 4}})
+    with pytest.raises(ProfileError, match=r"`findings\[1\].location.column` is missing"):
+        Profile.from_dict(data)

@@ -308,6 +308,15 @@ def test_findings_are_observed() -> None:
     assert finding["location"]["column"] == 5
 
 
+def test_html(tmp_path: Path) -> None:
+    with profile() as prof:
+        keep()
+    prof.report.to_html(tmp_path / "p.html")
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert "test_profile.py" in page
+    assert "loss.backward(retain_graph=True)" in page
+
+
 def test_table() -> None:
     with profile() as prof:
         keep()
