@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests that need no torch on every supported Python that is found, but the one given,
+# Runs the tests that need neither torch nor a browser on every supported Python that is found, but the one given,
 # which has run them already. Each gets a virtual environment of its own: .venv-3.10 and so on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,7 +25,7 @@ run_tests() { # with the interpreter $2 of version $1
             -c tests/constraints.txt -e '.[dev]'
         touch "$venv/.dev"
     fi
-    "$venv/bin/python" -m pytest -n 2 -m 'not torch'
+    "$venv/bin/python" -m pytest -n 2 -m 'not torch and not browser'
 }
 
 failed=()

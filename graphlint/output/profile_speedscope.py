@@ -31,7 +31,8 @@ def render(profile: Profile) -> str:
     frames: dict[Frame, int] = {}
     samples, weights = [], []
     for site in profile.sites:
-        for holder in site.holders:
+        # Side by side in speedscope's "time order", what one module holds is one block.
+        for holder in sorted(site.holders, key=lambda each: each.module or ""):
             if holder.bytes > 0:
                 stack = _stack(site, holder)
                 samples.append([frames.setdefault(frame, len(frames)) for frame in stack])

@@ -60,18 +60,18 @@ def test_speedscope_weighs_stacks_by_bytes() -> None:
     (shown,) = document["profiles"]
     frames = document["shared"]["frames"]
     stacks = [[frames[i]["name"] for i in sample] for sample in shown["samples"]]
-    assert stacks[0] == [
+    assert stacks[1] == [
         "step (train.py:4)",
         "encoder",
         "encoder.layers",
         "encoder.layers.0",
         "AddmmBackward0.mat1",
     ]
-    assert stacks[1][-1] == "AddmmBackward0.mat1 on cuda:0"
-    assert stacks[2] == ["step (train.py:4)", "PowBackward0.self"]
-    assert shown["weights"] == [4 * MIB, 2 * MIB, MIB, 2 * MIB]
+    assert stacks[2][-1] == "AddmmBackward0.mat1 on cuda:0"
+    assert stacks[0] == ["step (train.py:4)", "PowBackward0.self"]
+    assert shown["weights"] == [MIB, 4 * MIB, 2 * MIB, 2 * MIB]
     assert shown["endValue"] == 9 * MIB
-    leaf = frames[shown["samples"][0][-1]]
+    leaf = frames[shown["samples"][1][-1]]
     assert (leaf["file"], leaf["line"]) == ("train.py", 2)
 
 

@@ -212,3 +212,26 @@ def test_the_library_is_the_published_one_and_its_licence_is_in_the_page() -> No
     assert hashlib.sha256(vendor.joinpath("d3.min.js").read_bytes()).hexdigest() == D3
     assert "Permission to use, copy, modify" in vendor.joinpath("d3.LICENSE").read_text()
     assert "Permission to use, copy, modify" in page().text
+
+
+# --- colours -------------------------------------------------------------------------------------
+
+WORDS = "text quiet accent bad warn good".split()
+SERIES = [f"s{number}" for number in range(8)]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as in WCAG 2.2."""
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_colours_can_be_told_from_their_ground(scheme: int) -> None:
+    blocks = re.findall(r":root \{(.*?)\}", page().styles[0], re.DOTALL)
+    colours = dict(re.findall(r"--(\w+): (#\w{6})", blocks[scheme]))
+    for name, wanted in {**dict.fromkeys(WORDS, 4.5), **dict.fromkeys(SERIES, 3.0)}.items():
+        for ground in ("page", "surface"):
+            pair = sorted((luminance(colours[name]), luminance(colours[ground])))
+            assert (pair[1] + 0.05) / (pair[0] + 0.05) >= wanted, (name, ground)
