@@ -20,7 +20,7 @@ demo: $(VENV)/.profile
 
 test: test-here test-others
 
-test-here: $(VENV)/.profile $(VENV)/.dev
+test-here: $(VENV)/.profile $(VENV)/.dev $(VENV)/.integrations
 	tests/browser.sh
 	$(BIN)/python -m pytest -n 2
 
@@ -48,4 +48,8 @@ $(VENV)/.profile: $(SETUP) | $(BIN)/python
 
 $(VENV)/.dev: $(SETUP) | $(BIN)/python
 	$(INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.integrations: $(SETUP) | $(VENV)/.profile
+	$(INSTALL) -e '.[integrations]'
 	@touch $@

@@ -23,6 +23,7 @@ def __getattr__(name: str) -> Any:
     homes = {
         "Finding": "graphlint.findings",
         "lint_source": "graphlint.linting",
+        "load_ipython_extension": "graphlint.integrations.ipython",
         "profile": "graphlint.runtime.profile",
     }
     if name not in homes:

@@ -106,6 +106,14 @@ class Profiling:
         """What was recorded up to now; it does not change any more."""
         return Report(self._profile())
 
+    @property
+    def retained(self) -> tuple[int, int, int]:
+        """The bytes that kept graphs hold now and held at most, and how many passes kept theirs.
+
+        This is cheap enough to be asked for after every step.
+        """
+        return self._recorder.retained
+
     def _profile(self) -> Profile:
         from graphlint.runtime.summary import summarise
 

@@ -157,6 +157,15 @@ class Recorder:
         running = self._clock() - self._started if self._started is not None else 0.0
         return self._seconds + running
 
+    @property
+    def retained(self) -> tuple[int, int, int]:
+        """The bytes that kept graphs hold now and held at most, and how many passes kept theirs."""
+        with self._lock:
+            self.guard.run(self.ledger.bury)
+            held = sum(visit.held_bytes for visit in self.ledger.open.values())
+            kept = sum(site.retained for site in self.sites.values())
+            return held, self.ledger.peak_bytes, kept
+
     def settle(self) -> list[tuple[Visit, float]]:
         """Take in what has ended; return the passes that still keep something, and their age."""
         with self._lock:

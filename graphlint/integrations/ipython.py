@@ -1,0 +1,37 @@
+"""The magic `%%graphlint` of IPython and Jupyter: record a cell, and show what it kept.
+
+`%load_ext graphlint` makes it known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from graphlint.runtime.profile import profile
+
+
+@magics_class
+class GraphlintMagics(Magics):
+    """The magics `%graphlint` and `%%graphlint`."""
+
+    @magic_arguments()
+    @argument("--every", type=int, default=1, help="Measure one in so many retained passes.")
+    @argument("-o", "--output", help="Write the profile to this file.")
+    @argument("statement", nargs="*", help="The statement to record, in the form with one %%.")
+    @line_cell_magic
+    def graphlint(self, line: str, cell: str | None = None) -> None:
+        """Record the backward passes of a cell or a statement, and show what they kept."""
+        options = parse_argstring(self.graphlint, line)
+        code = cell if cell is not None else " ".join(options.statement)
+        with profile(every=options.every, output=options.output) as recorded:
+            # What the cell raises is shown by the shell itself, as it is without the magic.
+            self.shell.run_cell(code)
+        print(recorded.report)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Make the magics known; IPython calls this for `%load_ext graphlint`."""
+    shell.register_magics(GraphlintMagics)
