@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests that need neither torch nor a browser on every supported Python that is found, but the one given,
-# which has run them already. Each gets a virtual environment of its own: .venv-3.10 and so on.
+# Runs the tests that need neither torch nor a browser on every supported Python that is found, but
+# the one given, which has run them already. Each gets a virtual environment of its own: .venv-3.10
+# and so on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 done_already=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')

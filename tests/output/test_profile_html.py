@@ -123,6 +123,13 @@ def test_data_is_that_of_the_profile() -> None:
     ]
 
 
+def test_small_holders_are_put_together() -> None:
+    holders = tuple(HolderProfile("MulBackward0", f"saved {n}", n, 1) for n in range(1, 151))
+    shown = page(sites=(replace(UNNEEDED, holders=holders),)).data["holders"]
+    assert [each["bytes"] for each in shown] == [*range(150, 50, -1), sum(range(51))]
+    assert shown[-1]["operation"] == "50 others"
+
+
 def test_ranks_have_a_chart_each_as_far_as_they_fit() -> None:
     lines = tuple(timeline(rank) for rank in range(20))
     both = page(world_size=20, timelines=lines)

@@ -21,18 +21,23 @@ function formatSeconds(seconds) {
 
 // --- bytes over time -------------------------------------------------------------------------
 
+function totalsOf(line) {
+  return d3.transpose(line.series.map((series) => series.bytes)).map((held) => d3.sum(held));
+}
+
 class TimeChart {
-  constructor(parent, line) {
+  // `most` is where the axis of bytes ends, so that the charts of several ranks can be compared.
+  constructor(parent, line, most) {
     this.line = line;
-    this.count = d3.max(line.series, (series) => series.bytes.length);
+    this.most = most;
+    this.totals = totalsOf(line);
+    this.count = this.totals.length;
+    this.peak = d3.maxIndex(this.totals);
     this.names = line.series.map((series) => series.name);
-    const totals = d3.range(this.count).map((i) => d3.sum(line.series, (series) => series.bytes[i]));
-    this.peak = d3.maxIndex(totals);
-    this.most = totals[this.peak];
-    this.totals = totals;
+    this.label = data.timelines.length > 1 ? `Rank ${line.rank}` : "";
     const figure = parent.append("figure").attr("class", "chart");
-    if (data.timelines.length > 1) {
-      figure.append("figcaption").append("strong").text(`Rank ${line.rank}`);
+    if (this.label) {
+      figure.append("figcaption").append("strong").text(this.label);
     }
     this.addLegend(figure);
     this.svg = figure.append("svg").attr("role", "img").attr("aria-label", this.summary());
@@ -44,7 +49,8 @@ class TimeChart {
 
   summary() {
     const at = formatSeconds(this.peak * this.line.interval);
-    return `Kept bytes over time, stacked by call: at most ${formatBytes(this.most)}, at ${at}`;
+    const most = formatBytes(this.totals[this.peak]);
+    return `${this.label} Kept bytes over time, stacked by call: at most ${most}, at ${at}`.trim();
   }
 
   addLegend(figure) {
@@ -59,7 +65,7 @@ class TimeChart {
       .attr("type", "range")
       .attr("min", 0)
       .attr("max", this.count - 1)
-      .attr("aria-label", "Time")
+      .attr("aria-label", `Time ${this.label}`.trim())
       .property("value", this.peak)
       .on("input", () => this.read(this.slider.node().valueAsNumber));
     this.readout = figure.append("output").attr("class", "readout");
@@ -262,8 +268,9 @@ class Tiles {
   }
 }
 
+const most = d3.max(data.timelines, (line) => d3.max(totalsOf(line)));
 for (const line of data.timelines) {
-  new TimeChart(d3.select("#time-charts"), line);
+  new TimeChart(d3.select("#time-charts"), line, most);
 }
 if (data.holders.length) {
   new Tiles(d3.select("#tiles"));

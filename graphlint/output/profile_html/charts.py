@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from graphlint.profiles import Profile, Series
+from graphlint.profiles import Profile, Series, SiteProfile
 
 RANKS = 8
+HOLDERS = 100
 
 
 def chart_data(profile: Profile) -> Mapping[str, Any]:
@@ -28,20 +29,26 @@ def chart_data(profile: Profile) -> Mapping[str, Any]:
             for line in sorted(largest[:RANKS], key=lambda line: line.rank)
             if any(series.bytes for series in line.series)
         ],
-        "holders": [
-            {
-                "site": f"{site.filename}:{site.row}",
-                "operation": f"{holder.op}.{holder.attribute}",
-                "module": holder.module or "",
-                "source": holder.source or "",
-                "device": holder.device,
-                "bytes": holder.bytes,
-            }
-            for site in profile.sites
-            for holder in site.holders
-            if holder.bytes > 0
-        ],
+        "holders": [holder for site in profile.sites for holder in _holders(site)],
     }
+
+
+def _holders(site: SiteProfile) -> Iterator[Mapping[str, Any]]:
+    """Yield what holds a call's bytes, the largest first, and all that is small as one."""
+    holders = sorted((h for h in site.holders if h.bytes > 0), key=lambda holder: -holder.bytes)
+    place = f"{site.filename}:{site.row}"
+    for holder in holders[:HOLDERS]:
+        yield {
+            "site": place,
+            "operation": f"{holder.op}.{holder.attribute}",
+            "module": holder.module or "",
+            "source": holder.source or "",
+            "device": holder.device,
+            "bytes": holder.bytes,
+        }
+    if rest := holders[HOLDERS:]:
+        others = {"operation": f"{len(rest)} others", "module": "", "source": "", "device": ""}
+        yield {"site": place, **others, "bytes": sum(holder.bytes for holder in rest)}
 
 
 def series_name(series: Series) -> str:
