@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +19,7 @@ import pytest
 
 if TYPE_CHECKING:
     from graphlint.profiles import Profile, SiteProfile
-    from graphlint.runtime.profile import Profiling
+    from graphlint.runtime.census import Census
     from graphlint.runtime.report import Report
 
 MARKERS = (
@@ -63,10 +62,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     if limit is None and growth is None:
         return (yield)
     _require_torch()
-    with _recording(limit is not None) as recorded:
+    from graphlint import profile
+
+    complaint = None
+    with profile() as recorded:
         result = yield
-        complaint = _repeat(item, growth) if growth is not None else None
-    if complaint is None and recorded is not None and limit is not None:
+        grown = _repeat(item, growth) if growth is not None else None
+    if growth is not None and grown is not None:
+        complaint = _growing(grown, growth, recorded.report)
+    elif limit is not None:
         complaint = _too_much(recorded.report, limit)
     if complaint is not None:
         pytest.fail(complaint, pytrace=False)
@@ -113,18 +117,9 @@ def _require_torch() -> None:
         raise pytest.UsageError(f"graphlint: {error}") from error
 
 
-def _recording(wanted: bool) -> AbstractContextManager[Profiling | None]:
-    if not wanted:
-        return nullcontext()
-    from graphlint import profile
-
-    return profile()
-
-
 # ---------------------------------------------------------------------------------- the verdicts
-def _repeat(item: pytest.Item, growth: Growth) -> str | None:
-    """Run a test, which has run once, again and again; say what grows, if anything does."""
-    from graphlint.output.profile_text import format_bytes
+def _repeat(item: pytest.Item, growth: Growth) -> Census | None:
+    """Run a test, which has run once, again and again; return how much grows, if anything does."""
     from graphlint.runtime import census
 
     for _ in range(growth.warmup - 1):
@@ -133,14 +128,20 @@ def _repeat(item: pytest.Item, growth: Growth) -> str | None:
     for _ in range(growth.steps):
         item.runtest()
         counts.append(census.take_census())
-    grown = census.growth(counts)
-    if grown is None:
-        return None
+    return census.growth(counts)
+
+
+def _growing(grown: Census, growth: Growth, report: Report) -> str:
+    """Say how much grows, what holds it, and what to do."""
+    from graphlint.output.profile_text import format_bytes
+
+    held = next(iter(report.held_by), None)
+    culprit = f"The {held.kind} `{held.name}` ({held.where})" if held else "Something"
     least = "at least " if grown.truncated else ""
     return (
         f"More graphs are alive after every run of this test: {least}{grown.nodes} nodes and "
         f"{format_bytes(grown.bytes)} more each time, over {growth.steps} runs after "
-        f"{growth.warmup} to warm up. Something keeps tensors with their graphs from run to run: "
+        f"{growth.warmup} to warm up. {culprit} keeps tensors with their graphs from run to run: "
         "keep `loss.item()` or `loss.detach()` instead."
     )
 

@@ -78,6 +78,7 @@ def test_kept_graphs_are_growth(session: pytest.Pytester, kept: str) -> None:
     result = run(session, GROWS.format(arguments="", passes="loss.backward()", kept=kept))
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["More graphs are alive after every run of this test: * nodes*"])
+    assert "The list `losses` (" in result.stdout.str()
 
 
 @pytest.mark.parametrize("kept", ["loss.detach()", "loss.item()", "None"])
