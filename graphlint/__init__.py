@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphlint.findings import Finding
     from graphlint.linting import lint_source
+    from graphlint.runtime.estimate import estimate
     from graphlint.runtime.profile import profile
 
 __version__ = "0.1.0"
-__all__ = ["Finding", "__version__", "lint_source", "profile"]
+__all__ = ["Finding", "__version__", "estimate", "lint_source", "profile"]
 
 
 def __getattr__(name: str) -> Any:
     """Load a name of the interface when it is first used."""
     homes = {
         "Finding": "graphlint.findings",
+        "estimate": "graphlint.runtime.estimate",
         "lint_source": "graphlint.linting",
         "load_ipython_extension": "graphlint.integrations.ipython",
         "profile": "graphlint.runtime.profile",
