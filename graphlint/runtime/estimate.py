@@ -80,9 +80,10 @@ def estimate(
     Args:
         function: a module, or a function over modules that it refers to; parameters, buffers and
             random numbers are not touched.
-        args, kwargs: its arguments. Tensors give their shapes, types and devices.
+        *args: its arguments. Tensors give their shapes, types and devices.
         batch_sizes: other sizes to estimate: the first dimension of every argument that has the
             same as the first tensor's.
+        **kwargs: its named arguments.
 
     Raises:
         EstimateError: what the function does depends on the values of tensors, or it returns
