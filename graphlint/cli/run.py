@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 _TAKES_VALUE = ("-o", "--output", "--every")
+_REPORT = "`graphlint report --format html` makes a page of it"
 
 
 class ProgramCommand(click.Command):
@@ -68,5 +69,5 @@ def command(
     if not quiet:
         click.echo(f"\n{result.report}", err=True)
         if result.output is not None:
-            click.echo(f"\nThe profile is in {result.output}.", err=True)
+            click.echo(f"\nThe profile is in {result.output}: {_REPORT}.", err=True)
     ctx.exit(result.exit_status)

@@ -227,7 +227,7 @@ class Tiles {
       .attr("type", "button")
       .attr("tabindex", (_, i) => (i ? -1 : 0))
       .attr("aria-label", (leaf) => this.describe(leaf))
-      .text((leaf) => this.caption(leaf))
+      .text((leaf) => (leaf.x1 - leaf.x0 < 36 || leaf.y1 - leaf.y0 < 18 ? "" : this.caption(leaf)))
       .on("focus pointerenter click", (_, leaf) => this.readout.text(this.describe(leaf)));
     this.readout.text(leaves.length ? this.describe(leaves[0]) : "");
   }
@@ -241,15 +241,13 @@ class Tiles {
   }
 
   caption(leaf) {
-    if (leaf.x1 - leaf.x0 < 36 || leaf.y1 - leaf.y0 < 18) {
-      return "";
-    }
-    return `${leaf.data[0].replace(/Backward\d*\./, ".")} ${formatBytes(leaf.value)}`;
+    const name = leaf.data[0].replace(/Backward\d*\./, "."); // `AddmmBackward0.mat1` is `Addmm.mat1`
+    return `${name} ${formatBytes(leaf.value)}`;
   }
 
   describe(leaf) {
     const share = d3.format(".0%")(leaf.value / this.total);
-    return `${leaf.parent.data[0]} · ${leaf.data[0]}: ${formatBytes(leaf.value)}, ${share} of what is shown`;
+    return `${this.caption(leaf)}, ${share} of what is shown, in ${leaf.parent.data[0]}`;
   }
 
   move(event) {
