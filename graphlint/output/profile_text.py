@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphlint.profiles import Profile, SiteProfile
+from graphlint.profiles import HolderProfile, Profile, SiteProfile
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _HEADINGS = ("site", "calls", "retained", "reused", "exclusive mean", "peak", "held", "verdict")
@@ -121,9 +121,15 @@ def _holders(profile: Profile) -> str:
     for site in profile.sites:
         shown = [h for h in site.holders if h.bytes][:_SHOWN_HOLDERS]
         if shown:
-            held = ", ".join(f"{h.op}.{h.attribute} {format_bytes(h.bytes)}" for h in shown)
+            held = ", ".join(map(_holder, shown))
             lines.append(f"  {site.filename}:{site.row}: {held}")
     return "\n".join(["held by saved tensors (largest pass):", *lines]) if lines else ""
+
+
+def _holder(holder: HolderProfile) -> str:
+    module = f" of {holder.module}" if holder.module else ""
+    device = f" on {holder.device}" if holder.device != "cpu" else ""
+    return f"{holder.op}.{holder.attribute}{module} {format_bytes(holder.bytes)}{device}"
 
 
 def _growth(profile: Profile) -> str:

@@ -1,4 +1,4 @@
-"""Which tensors the user's variables lead to, found without running any of the user's code.
+"""Which tensors and models the user's variables lead to, found without running the user's code.
 
 # Note [Looking through variables]
 The way leads from the variables of the frames on the stack, innermost first, and from the user's
@@ -56,21 +56,24 @@ class Search(NamedTuple):
 
     Attributes:
         found: the tensors with graphs.
+        models: the modules of networks, those inside of others too, each with the way to it.
         complete: it came to its end within its budget.
     """
 
     found: list[Found]
+    models: list[Child]
     complete: bool
 
 
 def search(frames: Iterable[FrameType], budget: int = BUDGET) -> Search:
-    """Look for tensors with graphs through variables: see Note [Looking through variables].
+    """Look for tensors with graphs, and for models: see Note [Looking through variables].
 
     Args:
         frames: the innermost frames of the threads to look at.
         budget: how many objects to look at.
     """
     found: list[Found] = []
+    models: list[Child] = []
     seen: dict[int, Any] = {}
     level: Iterable[Child] = _roots(frames)
     for _ in range(_DEEPEST):
@@ -79,15 +82,17 @@ def search(frames: Iterable[FrameType], budget: int = BUDGET) -> Search:
             if type(value) in _ATOMS or id(value) in seen:
                 continue
             if len(seen) >= budget:
-                return Search(found, complete=False)
+                return Search(found, models, complete=False)
             # What was seen must live on, for its identity to be its own. Tensors live in `found`,
             # or without a graph in the user's variables, and have nobody else refer to them here.
             seen[id(value)] = None if _is_tensor(value) else value
             if _is_tensor(value) and node_of(value) is not None:
                 found.append(Found(value, trail))
+            elif issubclass(type(value), torch.nn.Module):
+                models.append((value, trail))
             following.extend(_children(value, trail))
         level = following
-    return Search(found, complete=True)
+    return Search(found, models, complete=True)
 
 
 def node_of(tensor: Any) -> Any:
@@ -191,7 +196,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _attributes(value: Any, trail: Trail) -> Iterator[Child]:
-    for name, item in chain(list(_own_dictionary(value).items()), _slots(value)):
+    for name, item in chain(list(own_dictionary(value).items()), _slots(value)):
         if name.endswith("_hooks"):
             yield item, Trail(trail, Via.HOOK, name)
         elif name in _MODULE_TABLES and issubclass(type(value), torch.nn.Module):
@@ -211,7 +216,7 @@ def _nothing(value: Any, trail: Trail) -> Iterator[Child]:
     return iter(())
 
 
-def _own_dictionary(value: Any) -> dict[str, Any]:
+def own_dictionary(value: Any) -> dict[str, Any]:
     """Return the attributes in an object's own dictionary, past whatever its class puts before."""
     for base in type(value).__mro__:
         getter = base.__dict__.get("__dict__")
@@ -242,7 +247,7 @@ def _tensor(value: Any, trail: Trail) -> Iterator[Child]:
         yield base.grad.__get__(value), Trail(trail, Via.GRADIENT, "grad")
     node = node_of(value)
     if issubclass(type(node), torch._C._FunctionBase):
-        for name, item in list(_own_dictionary(node).items()):
+        for name, item in list(own_dictionary(node).items()):
             yield item, Trail(trail, Via.CTX, name)
 
 

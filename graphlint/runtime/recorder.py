@@ -36,6 +36,7 @@ from graphlint.runtime.guard import Guard
 from graphlint.runtime.ledger import Ledger
 from graphlint.runtime.lookout import Lookout
 from graphlint.runtime.marks import Mark, Visit
+from graphlint.runtime.modules import Modules
 from graphlint.runtime.nodes import TOUCH_LIMIT, Node, Walk, executed, kind_of
 from graphlint.runtime.places import Caller
 from graphlint.runtime.sites import RunRecord, SiteRecord
@@ -110,6 +111,7 @@ class Recorder:
         self.ledger = Ledger(limit, clock)
         self.lookout = Lookout(self.ledger, clock)
         self.truncated = False
+        self._modules = Modules()
         self._every = every
         self._clock = clock
         self._seconds = 0.0
@@ -258,7 +260,7 @@ class Recorder:
             return
         self.truncated |= visit.truncated
         site.begin(visit, run or RunRecord())
-        self.ledger.keep(visit, nodes, self._measure(visit, look, nodes))
+        self.ledger.keep(visit, nodes, self._measure(call, visit, look, nodes))
 
     def _visited(
         self, call: BackwardCall, walked: Walk
@@ -301,13 +303,17 @@ class Recorder:
             earlier.site.reuse(earlier, by, carried)
             by.learn(carried, look.rhythm)
 
-    def _measure(self, visit: Visit, look: Look, nodes: Sequence[Node]) -> GraphSize | None:
+    def _measure(
+        self, call: BackwardCall, visit: Visit, look: Look, nodes: Sequence[Node]
+    ) -> GraphSize | None:
         """Measure what a pass keeps, where it is this pass's turn."""
         site = visit.site
         if (site.retained - 1) % self._every:
             return None
         size = measure_nodes(nodes, truncated=visit.truncated)
-        site.measure(size)
+        if site.measure(size):
+            names = self.guard.run(self._modules.names, nodes, call.caller.frame)
+            site.holders = size.holders(nodes, names)
         before = look.rhythm
         if before.passes and before.thread == visit.thread and not visit.truncated:
             old = sum(n._sequence_nr() < before.end for n in nodes if not kind_of(n).leaf)

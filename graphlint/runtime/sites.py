@@ -198,14 +198,14 @@ class SiteRecord:
         self.truncated += 1
         self.lower_bound = True
 
-    def measure(self, size: GraphSize) -> None:
-        """Take in the size of what a pass kept."""
-        if not self.exclusive_bytes.count or size.exclusive_bytes > self.exclusive_bytes.max:
-            self.holders = size.holders
+    def measure(self, size: GraphSize) -> bool:
+        """Take in the size of what a pass kept; say whether it is the largest so far."""
+        largest = not self.exclusive_bytes.count or size.exclusive_bytes > self.exclusive_bytes.max
         self.total_bytes.add(size.total_bytes)
         self.exclusive_bytes.add(size.exclusive_bytes)
         self.nodes.add(size.nodes)
         self.lower_bound |= size.lower_bound
+        return largest
 
     def reuse(self, visit: Visit, by: SiteRecord, carried: Carried) -> None:
         """Note that a later pass visits what one of this call's passes kept."""

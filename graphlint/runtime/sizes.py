@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
@@ -24,12 +24,39 @@ from graphlint.runtime.nodes import TOUCH_LIMIT, Node, roots_of, walk
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """What one saved attribute of one kind of node holds alone: bytes and storages."""
+    """What one saved attribute of one kind of node holds alone: bytes and storages.
+
+    Attributes:
+        op: the name of the node's type.
+        attribute: what the node calls the saved tensor.
+        bytes: the bytes.
+        count: the number of storages.
+        device: the device that they are on.
+        module: the path of the module that ran the operations, where known.
+    """
 
     op: str
     attribute: str
     bytes: int
     count: int
+    device: str = "cpu"
+    module: str | None = None
+
+
+class Part(NamedTuple):
+    """One storage that is a graph's alone.
+
+    Attributes:
+        node: the index of the node that it is attributed to.
+        attribute: what the node calls it.
+        device: the device that it is on.
+        bytes: its bytes.
+    """
+
+    node: int
+    attribute: str
+    device: str
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +68,7 @@ class GraphSize:
         storages: number of storages that the graph saves.
         total_bytes: their bytes.
         exclusive_bytes: the bytes of those that are the graph's alone.
-        holders: what holds the exclusive bytes, largest first.
+        parts: the storages that are the graph's alone.
         opaque_nodes: nodes whose saved tensors Python can't see (in-place changes of views, C++
             functions).
         hidden_bytes: bytes in storages that are either an opaque node's too or somebody else's.
@@ -55,7 +82,7 @@ class GraphSize:
     storages: int
     total_bytes: int
     exclusive_bytes: int
-    holders: tuple[Holder, ...]
+    parts: tuple[Part, ...]
     opaque_nodes: int
     hidden_bytes: int
     truncated: bool
@@ -67,6 +94,28 @@ class GraphSize:
     def lower_bound(self) -> bool:
         """Whether there may be more exclusive bytes than were counted."""
         return self.truncated or self.opaque_nodes > 0 or not self.calibrated
+
+    def holders(
+        self, nodes: Sequence[Node], modules: Sequence[str | None] | None = None
+    ) -> tuple[Holder, ...]:
+        """Return what holds the exclusive bytes, largest first.
+
+        Args:
+            nodes: the nodes that were measured.
+            modules: for each node the path of the module that ran its operation, where known.
+        """
+        sums: dict[tuple[str, str, str, str | None], list[int]] = {}
+        for part in self.parts:
+            module = modules[part.node] if modules else None
+            place = nodes[part.node].name(), part.attribute, part.device, module
+            counts = sums.setdefault(place, [0, 0])
+            counts[0] += part.bytes
+            counts[1] += 1
+        holders = (
+            Holder(op, attribute, size, count, device, module)
+            for (op, attribute, device, module), (size, count) in sums.items()
+        )
+        return tuple(sorted(holders, key=lambda h: (-h.bytes, h.op, h.attribute, h.module or "")))
 
 
 def measure(outputs: Any, *, until_drop: bool = False, limit: int = TOUCH_LIMIT) -> GraphSize:
@@ -242,23 +291,21 @@ def _summarise(
     truncated: bool,
     calibrated: bool,
 ) -> GraphSize:
+    parts = tuple(
+        Part(*storage.owner, str(storage.held.device), storage.bytes)
+        for storage in storages
+        if storage.exclusive
+    )
     node_bytes: dict[int, int] = {}
-    holders: dict[tuple[str, str], list[int]] = {}
-    for storage in storages:
-        if storage.exclusive:
-            index, attribute = storage.owner
-            node_bytes[index] = node_bytes.get(index, 0) + storage.bytes
-            counts = holders.setdefault((nodes[index].name(), attribute), [0, 0])
-            counts[0] += storage.bytes
-            counts[1] += 1
-    largest = sorted(holders.items(), key=lambda item: (-item[1][0], item[0]))
+    for part in parts:
+        node_bytes[part.node] = node_bytes.get(part.node, 0) + part.bytes
     hidden = sum(s.bytes for s in storages if not s.exclusive and not s.shared)
     return GraphSize(
         nodes=len(nodes),
         storages=len(storages),
         total_bytes=sum(storage.bytes for storage in storages),
         exclusive_bytes=sum(node_bytes.values()),
-        holders=tuple(Holder(*place, *counts) for place, counts in largest),
+        parts=parts,
         opaque_nodes=holdings.opaque,
         hidden_bytes=hidden if holdings.opaque else 0,
         truncated=truncated,

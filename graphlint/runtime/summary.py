@@ -131,7 +131,10 @@ def _site(
         lower_bound=site.lower_bound,
         reused_by=_reused_by(site, sources),
         released=Released(site.by_later_pass, site.by_drop, site.held),
-        holders=tuple(HolderProfile(h.op, h.attribute, h.bytes, h.count) for h in site.holders),
+        holders=tuple(
+            HolderProfile(h.op, h.attribute, h.bytes, h.count, module=h.module, device=h.device)
+            for h in site.holders
+        ),
     )
 
 

@@ -58,13 +58,11 @@ def test_hidden_tensors_leave_a_lower_bound_that_says_so(
     assert 0 < size.exclusive_bytes < freed[build.__name__]
 
 
-def test_holders_account_for_the_exclusive_bytes() -> None:
+def test_parts_account_for_the_exclusive_bytes() -> None:
     size = size_of_retained(zoo.mlp)
-    assert sum(holder.bytes for holder in size.holders) == size.exclusive_bytes
+    assert sum(part.bytes for part in size.parts) == size.exclusive_bytes
     assert size.exclusive_bytes == sum(size.node_bytes.values())
-    largest = size.holders[0]
-    assert (largest.op, largest.attribute, largest.count) == ("AddmmBackward0", "mat1", 2)
-    assert largest.bytes == 4 * 29 * (67 + 43)
+    assert {part.device for part in size.parts} == {"cpu"}
 
 
 def test_freed_graph_keeps_nothing() -> None:
