@@ -323,6 +323,19 @@ class ContextTensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All calls of a model in evaluation mode at one place: nobody differentiates what they build.
+
+    Attributes:
+        site: the call.
+        doubts: what weakens the claim.
+    """
+
+    site: Site
+    doubts: frozenset[Doubt] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What a call that can run a pass says, executed or not: its flags as written.
 
@@ -459,6 +472,7 @@ class Trace:
         retained_grads: calls of `retain_grad`.
         context_tensors: tensors that custom functions keep on `ctx`.
         visits: every pass in full, where that was asked for: `explain` tells of them.
+        evaluations: calls of models in evaluation mode that build graphs for nobody.
         observed: the trace comes from a real run.
     """
 
@@ -475,6 +489,7 @@ class Trace:
     retained_grads: tuple[RetainGrad, ...] = ()
     context_tensors: tuple[ContextTensor, ...] = ()
     visits: tuple[Visit, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
     observed: bool = False
 
     def retentions(self) -> Iterator[Retention]:

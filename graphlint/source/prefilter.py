@@ -12,17 +12,21 @@ from collections.abc import Iterable
 
 # No backward pass can be written without one of these, whatever it is imported as.
 _PASS_WORDS = (b"backward", b"autograd", b"retain_graph", b"create_graph")
+# Beside torch: a model is evaluated, which builds a graph; a hook is registered.
+_TORCH_WORDS = (b".eval()", b"_hook(")
 _NOQA = re.compile(rb"(?i:noqa)[^\r\n]*RG")
 
 
 def can_hold_passes(data: bytes, extra_names: Iterable[str] = ()) -> bool:
-    """Whether a file may run a backward pass.
+    """Whether a file may run a backward pass, or build a graph for none.
 
     Args:
         data: the file's bytes.
         extra_names: further functions that run one (`backward-functions`), dotted or not.
     """
     if any(word in data for word in _PASS_WORDS):
+        return True
+    if b"torch" in data and any(word in data for word in _TORCH_WORDS):
         return True
     return any(name.rpartition(".")[2].encode() in data for name in extra_names)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import classes, library, methods, modules, unknown
+from graphlint.static.execute.evaluations import note_forward
 from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.items import every
 from graphlint.static.execute.merge import Flow, Outcome, merge
@@ -52,7 +53,9 @@ def call(ex: Executor, node: ir.Call, state: State) -> Results:
     for after, values in ex.eval_each(_parts(node), state):
         func, *given = values
         args, keywords = _arguments(ex, after, node, given)
-        results += invoke(ex, after, node, func, args, keywords)
+        for done, value in invoke(ex, after, node, func, args, keywords):
+            note_forward(ex, done, node, func, value)
+            results.append((done, value))
     return results
 
 

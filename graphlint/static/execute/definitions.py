@@ -29,6 +29,7 @@ from graphlint.static.execute.values import (
     Tensor,
     Value,
 )
+from graphlint.static.knowledge.names import NEUTRAL_DECORATORS
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
@@ -145,6 +146,8 @@ def _decorate(
             func = replace(func, wrapper=WRAPPERS[last])
         elif last == "setter":
             name = f"{name}.setter"
+        elif last not in NEUTRAL_DECORATORS and not isinstance(decorator, Context):
+            ex.records.evaluations.decorated.add(func.function)
     return [(state, func, name)]
 
 

@@ -22,16 +22,18 @@ if TYPE_CHECKING:
     from graphlint.static.execute.frames import Frame
 
 PASS_NAMES = frozenset(("backward", "grad", "manual_backward"))
+EVALUATION_NAMES = frozenset(("eval",))
 GENERIC = frozenset("forward __init__ __call__ get items append extend main run step".split())
 """Names that too many things have for a call of one to say which is meant."""
 MOST_METHODS, MOST_STATES, ROUNDS = 14, 6, 2
 
 
 def run_program(ex: Executor, modules: Sequence[ir.Module]) -> None:
-    """Run everything in some files that can run a backward pass.
+    """Run everything in some files that can run a backward pass, or evaluates a model.
 
     All top levels come first: what they call is judged there, and is no entry point any more. Then
-    come classes and the functions that no other mentions, and what is still uncalled after that.
+    come classes and the functions that no other mentions, what is still uncalled after that, and
+    last what only evaluates.
     """
     relevant = Relevance(modules, ex.backward_functions)
     for module in modules:
@@ -41,7 +43,10 @@ def run_program(ex: Executor, modules: Sequence[ir.Module]) -> None:
         for module in modules:
             if any(relevant.reaches(f) and f not in ex.called for f in functions_in(module.body)):
                 _run_definitions(ex, module, relevant, mentioned=wanted)
+    evaluating = Relevance(modules, names=EVALUATION_NAMES)
     for module in modules:
+        if any(evaluating.reaches(f) and f not in ex.called for f in functions_in(module.body)):
+            _run_definitions(ex, module, evaluating, mentioned=False)
         if any(map(_is_custom_function, module.body)):
             _run_custom_functions(ex, module)
 
@@ -106,13 +111,21 @@ def _is_own(cls: Class | None, module: ir.Module) -> bool:
 
 
 class Relevance:
-    """Tells from the names that they mention which functions can reach a backward pass."""
+    """Tells from the names that they mention which functions can reach a backward pass.
 
-    def __init__(self, modules: Iterable[ir.Module], extra: Iterable[str] = ()) -> None:
+    Or whatever else is called by some `names`: a model that is put into evaluation mode.
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[ir.Module],
+        extra: Iterable[str] = (),
+        names: frozenset[str] = PASS_NAMES,
+    ) -> None:
         modules = list(modules)
         self._functions = [f for module in modules for f in functions_in(module.body)]
         self._with_passes = {m.filename for m in modules if m.calls & PASS_NAMES.union(extra)}
-        self._names = set(PASS_NAMES) | set(extra)
+        self._names = set(names) | set(extra)
         self._mentions = Counter(
             name for function in self._functions for name in function.mentions.calls
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.classes import find_method
+from graphlint.static.execute.evaluations import forget_unknown_context, note_unknown_context
 from graphlint.static.execute.items import Items, iterate
 from graphlint.static.execute.merge import NEXT, Flow, Outcome, merge
 from graphlint.static.execute.numbers import compare
@@ -163,6 +164,7 @@ def _enter(ex: Executor, state: State, item: ir.WithItem, manager: Value) -> Res
         yielded = state.get(manager, List)
         if yielded and yielded.items:
             return [(state, yielded.items[0])]
+    note_unknown_context(state, item)
     return [(state, manager)]
 
 
@@ -181,6 +183,7 @@ def _exit(
         return outcomes
     if isinstance(manager, Context):
         state.grad = before
+    forget_unknown_context(state, item)
     return [(state, flow)]
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.classes import members
+from graphlint.static.execute.evaluations import note_use
 from graphlint.static.execute.gradient_records import Maker
 from graphlint.static.execute.graph import Node, reachable
 from graphlint.static.execute.records import site_of
@@ -203,6 +204,7 @@ def note_escape(ex: Executor, state: State, values: Sequence[Value]) -> None:
         notes.read.update(site for _, site in _retained(state))
     behind = state.attrs.values() if any(isinstance(value, Sym) for value in values) else ()
     nodes = [node for value in (*values, *behind) for node in state.nodes(value)]
+    note_use(ex, state, nodes)
     for number in reachable(state.graph, nodes) if notes.nodes else ():
         if number in notes.nodes:
             notes.used.add(notes.nodes[number])
@@ -217,7 +219,8 @@ def _retained(state: State) -> list[tuple[NodeId, Site]]:
 
 def note_end(ex: Executor, state: State) -> None:
     """Note what outlives an entry point: objects, and the variables of files."""
-    if not in_entry(state) or not (ex.records.gradients.nodes or state.facts):
+    noted = ex.records.gradients.nodes or ex.records.evaluations.nodes or state.facts
+    if not in_entry(state) or not noted:
         return
     kept: list[Value] = []
     for found in state.heap.values():

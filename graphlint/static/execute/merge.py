@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from graphlint.static.execute.evaluations import note_dead
 from graphlint.static.execute.graph import reachable
 from graphlint.static.execute.state import Pending, State
 from graphlint.static.execute.values import (
@@ -273,6 +274,7 @@ def _fates(state: State, live: Iterable[NodeId]) -> Key:
 
 def settle(ex: Executor, state: State, live: Iterable[NodeId]) -> None:
     """Hand over the passes whose kept nodes can't be reached any more, chain by chain."""
+    note_dead(ex, live)
     if not state.pending:
         return
     held = {number for node in live for number in state.kept.get(node, ())}

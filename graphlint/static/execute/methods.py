@@ -9,7 +9,7 @@ from graphlint.static import ir
 from graphlint.static.execute import containers, module_methods, tensor_methods, unknown
 from graphlint.static.execute.distributions import call_distribution
 from graphlint.static.execute.grad_reads import note_method
-from graphlint.static.execute.modules import call_optimizer, leaf_tensors
+from graphlint.static.execute.modules import asked_mode, call_optimizer, leaf_tensors, set_training
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor, note_tensor
 from graphlint.static.execute.passes import run_pass
 from graphlint.static.execute.state import State
@@ -168,10 +168,9 @@ def _of_unknown(
         assert optimizer is not None
         return call_optimizer(ex, state, node, optimizer, "step", args[1:], keywords)
     note_method(ex, state, node, owner, name)
-    if name in QUIET_METHODS:
-        return [(state, owner if name in ("train", "eval") else NONE)]
-    if name in PARAMETER_METHODS:
-        return [(state, leaf_tensors(state, node, [("unknown", owner.name)]))]
+    quiet = _quiet(state, node, owner, name, args, keywords)
+    if quiet is not None:
+        return [(state, quiet)]
     if name in DETACHING or name in SINKS or cuts(name):
         return [(state, state.tensor(node) if name == "detach" else state.sym(node))]
     if name in ("items", "keys", "values", "get", "append", "extend", "add"):
@@ -191,6 +190,23 @@ def _of_unknown(
         state.put(made, Tensor(None, ("tensor", made.address)))
         return [(state, made)]
     return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+
+
+def _quiet(
+    state: State,
+    node: ir.Node,
+    owner: Sym,
+    name: str,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Value | None:
+    """Call a method that hands no graph on, None where this is none."""
+    if name in ("train", "eval"):
+        set_training(state, owner, asked_mode(name, args, keywords))
+        return owner
+    if name in PARAMETER_METHODS:
+        return leaf_tensors(state, node, [("unknown", owner.name)])
+    return NONE if name in QUIET_METHODS else None
 
 
 def runs_pass(ex: Executor, name: str) -> bool:

@@ -12,6 +12,7 @@ from graphlint.static.execute.functions import apply_function, is_custom_functio
 from graphlint.static.execute.grad_reads import note_method
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import (
+    asked_mode,
     clear_gradients,
     leaf_tensors,
     named_parameters,
@@ -70,8 +71,7 @@ def call_module(
         set_requires_grad(state, owner, args[0] if args else TRUE)
         return [(state, owner)]
     if name in ("train", "eval"):
-        on = name == "train" and not (args and isinstance(args[0], Const) and not args[0].value)
-        set_training(state, owner, on)
+        set_training(state, owner, asked_mode(name, args, keywords))
         return [(state, owner)]
     note_method(ex, state, node, owner, name)
     if name in RETURN_SELF:

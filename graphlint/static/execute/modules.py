@@ -152,21 +152,28 @@ def set_requires_grad(state: State, owner: Value, flag: Value) -> None:
     state.frozen = state.frozen - changed if on else state.frozen | changed
 
 
-def set_training(state: State, owner: Value, on: bool, seen: set[int] | None = None) -> None:
+def asked_mode(name: str, args: Sequence[Value], keywords: Mapping[str, Value]) -> Value:
+    """Return what `train(mode)` or `eval()` sets `training` to."""
+    if name == "eval":
+        return FALSE
+    mode = args[0] if args else keywords.get("mode", TRUE)
+    return Const(bool(mode.value)) if isinstance(mode, Const) else mode
+
+
+def set_training(state: State, owner: Value, mode: Value, seen: set[int] | None = None) -> None:
     """Put a module and all modules in it into training or evaluation mode."""
+    if isinstance(owner, Sym):
+        state.attrs["attribute", owner.name, "training"] = mode
     seen = set() if seen is None else seen
     if not isinstance(owner, Ref) or owner.address in seen:
         return
     seen.add(owner.address)
     found = state.object(owner)
-    if isinstance(found, Layer):
-        mode = TRUE if on else FALSE
+    if isinstance(found, (Layer, Instance)):
         state.put(owner, replace(found, attrs={**found.attrs, "training": mode}))
-        for child in found.children:
-            set_training(state, child, on, seen)
-    elif isinstance(found, Instance):
-        for value in found.attrs.values():
-            set_training(state, value, on, seen)
+        children = found.children if isinstance(found, Layer) else tuple(found.attrs.values())
+        for child in children:
+            set_training(state, child, mode, seen)
 
 
 # ------------------------------------------------------------------------------- calling one
@@ -246,6 +253,7 @@ def make_optimizer(
         for value in ([given] if given is not None else [])
         for leaf in parameters(state, value)
     ]
+    ex.records.evaluations.trained.update(leaves)
     repeats = name == "LBFGS" and keywords.get("max_iter") != Const(1)
     return state.new(node, Optimizer(name, frozenset(leaves), repeats))
 

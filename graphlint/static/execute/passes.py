@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
+from graphlint.static.execute.evaluations import note_use
 from graphlint.static.execute.gradients import note_gradient, note_pass, note_root
 from graphlint.static.execute.graph import (
     Leaf,
@@ -97,6 +98,7 @@ def run_pass(
         note_root(ex, request_state, site, root)
         visited = visit(ex, request_state, request)
         note_pass(ex, request_state, request, visited)
+        note_use(ex, request_state, roots)
         value: Value = NONE
         if form is Form.AUTOGRAD_GRAD:
             value = gradients(ex, request_state, request, visited, wanted, given)

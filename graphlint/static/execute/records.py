@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from graphlint.static import ir
+from graphlint.static.execute.evaluation_records import EvaluationRecords
 from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.gradient_records import GradientRecords
 from graphlint.static.execute.state import Pending
@@ -48,8 +49,10 @@ class Records:
         doubts: what weakens claims about every execution of a call.
         overruled: calls that freed their graph although `create_graph` was on.
         gradients: what is done with gradients.
+        evaluations: what is done with the graphs of models in evaluation mode.
         holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
         stepping: the loops, as syntax nodes, in which an optimizer steps.
+        settled: calls of which something was followed until nobody could reach its graph.
         contexts: tensors that custom functions keep on `ctx`.
         visits: every pass in full, where `telling` says that somebody wants to know.
         forwards: the custom functions whose forward was run for that, and how their arguments were
@@ -70,13 +73,14 @@ class Records:
     _ended: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     _complete: bool = True
     gradients: GradientRecords = field(default_factory=GradientRecords)
+    evaluations: EvaluationRecords = field(default_factory=EvaluationRecords)
     _visited: dict[Site, None] = field(default_factory=dict)
-    _settled: set[Site] = field(default_factory=set)
+    settled: set[Site] = field(default_factory=set)
 
     def begin(self) -> None:
         """Start a new entry point."""
         self._visited.clear()
-        self._settled.clear()
+        self.settled.clear()
         self._close_holds()
 
     def _close_holds(self) -> None:
@@ -103,7 +107,7 @@ class Records:
         """
         self._complete = False
         for site in self._visited:
-            self.doubts[site, STOPPED_LATER if site in self._settled else STOPPED] = None
+            self.doubts[site, STOPPED_LATER if site in self.settled else STOPPED] = None
 
     def cut_short(self, pending: Iterable[Pending]) -> None:
         """Lower the confidence of claims about passes that were not followed to their end."""
@@ -113,7 +117,7 @@ class Records:
     def settle(self, chain: list[Pending]) -> None:
         """Take over the passes of one call over one graph."""
         chain.sort(key=lambda pending: pending.order)
-        self._settled.add(chain[0].site)
+        self.settled.add(chain[0].site)
         self.runs[Run(tuple([_passed(i, pending) for i, pending in enumerate(chain)]))] = None
 
     def tell(self, visit: Visit) -> None:
@@ -172,6 +176,7 @@ class Records:
             retained_grads=self.gradients.retained_grads(),
             context_tensors=tuple(self.contexts),
             visits=tuple(self.visits),
+            evaluations=self.evaluations.unused(),
         )
 
 

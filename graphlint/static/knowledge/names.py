@@ -46,7 +46,7 @@ DATA_METHODS: Final = frozenset(
 
 QUIET_METHODS: Final = frozenset(
     """
-    zero_grad train eval close flush start stop seed save add_module register_buffer
+    zero_grad close flush start stop seed save add_module register_buffer
     state_dict load_state_dict unscale_ update_learning_rate set_epoch lr_scheduler
     """.split()
 )
@@ -63,3 +63,26 @@ AMBIGUOUS: Final = frozenset(
     "put take index split add append update get copy count all any sort resize apply render".split()
 )
 """Names of tensor methods that other objects have too: no hint that the receiver is a tensor."""
+
+EVALUATING: Final = frozenset(
+    "evaluate evaluation eval validate validation valid val predict inference infer".split()
+)
+"""Words in the names of functions that evaluate a model."""
+
+NEUTRAL_CONTEXTS: Final = frozenset(
+    """
+    open tqdm trange Progress Timer timer Pool ThreadPoolExecutor ProcessPoolExecutor SummaryWriter
+    catch_warnings TemporaryDirectory NamedTemporaryFile redirect_stdout redirect_stderr closing
+    Lock amp_autocast autocast_context sdpa_kernel sdp_kernel no_sync Live ZipFile File
+    """.split()
+)
+"""Context managers of other libraries, by the names they are called by, that leave the grad mode
+alone."""
+
+NEUTRAL_DECORATORS: Final = frozenset(
+    """
+    main command group option argument record override abstractmethod overload wraps compile script
+    ignore fixture timer profile property setter getter deleter staticmethod classmethod
+    """.split()
+)
+"""Decorators of other libraries, by their last names, that leave the grad mode alone."""

@@ -1,0 +1,113 @@
+"""The repair of evaluations that build graphs: run them under `torch.no_grad()`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from graphlint.findings import Applicability, Edit, Fix
+from graphlint.rules.syntax import parse, replacement
+from graphlint.source.lines import Lines, unix_newlines
+from graphlint.trace import Site
+
+_GRADIENTS = frozenset(
+    "backward manual_backward grad step zero_grad enable_grad set_grad_enabled requires_grad_ "
+    "requires_grad jacobian hessian vjp jvp".split()
+)
+"""Names of what an evaluation has no use for: where one of them stands, gradients are wanted."""
+_Loop = ast.For | ast.While
+_Function = ast.FunctionDef
+
+
+def turn_gradients_off(source: str, site: Site) -> Fix | None:
+    """Decorate the function that evaluates with `torch.no_grad()`, or put a script's loop into one.
+
+    Args:
+        source: the file's text, with whatever newlines it has.
+        site: the call of the model.
+
+    Returns:
+        An unsafe fix, or None where gradients are used around the call, or `torch` isn't imported
+        by that name.
+    """
+    text = unix_newlines(source)
+    tree = parse(text)
+    if tree is None or not _imports_torch(tree):
+        return None
+    around = list(_around(tree, site.span.row))
+    functions = [node for node in around if not isinstance(node, _Loop)]
+    newline = "\r\n" if "\r\n" in source else "\n"
+    lines = Lines(text)
+    if not functions:
+        edits = _wrapped(text, lines, around, newline)
+    elif isinstance(functions[-1], _Function) and _only_evaluates(functions[-1]):
+        edits = _decorated(lines, functions[-1], newline)
+    else:
+        edits = []
+    message = "Turn gradients off with `torch.no_grad()`: nothing in it may want them later."
+    return Fix(Applicability.UNSAFE, message, tuple(edits)) if edits else None
+
+
+def _imports_torch(tree: ast.Module) -> bool:
+    imports = [statement for statement in tree.body if isinstance(statement, ast.Import)]
+    names = [name for statement in imports for name in statement.names]
+    return any(name.name == "torch" and name.asname is None for name in names)
+
+
+def _around(tree: ast.AST, row: int) -> Iterator[ast.stmt]:
+    """Walk the functions and loops around a row, from the outermost."""
+    for node in ast.iter_child_nodes(tree):
+        rows = getattr(node, "lineno", row), getattr(node, "end_lineno", row)
+        if rows[0] <= row <= rows[1]:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.While)):
+                yield node
+            yield from _around(node, row)
+
+
+def _only_evaluates(node: ast.stmt) -> bool:
+    """Whether nothing in a function or loop has to do with gradients, and it is no generator."""
+    return not any(
+        (
+            isinstance(part, (ast.Yield, ast.YieldFrom, ast.FunctionDef, ast.Lambda))
+            and part is not node
+        )
+        or (isinstance(part, ast.Attribute) and part.attr in _GRADIENTS)
+        or (isinstance(part, ast.Name) and part.id in _GRADIENTS)
+        or (isinstance(part, ast.keyword) and part.arg in _GRADIENTS)
+        for part in ast.walk(node)
+    )
+
+
+def _decorated(lines: Lines, function: ast.FunctionDef, newline: str) -> list[Edit]:
+    start = lines.offset(function.lineno, 1)
+    content = f"{' ' * function.col_offset}@torch.no_grad(){newline}"
+    return [replacement(lines, start, start, content)]
+
+
+def _wrapped(text: str, lines: Lines, loops: list[ast.stmt], newline: str) -> list[Edit]:
+    """Put a script's innermost loop into a `with` of its own, unless a string spans its lines."""
+    if not loops or not _only_evaluates(loops[-1]):
+        return []
+    loop = loops[-1]
+    assert loop.end_lineno is not None
+    if any(_spans_lines(part) for part in ast.walk(loop)):
+        return []
+    first = lines.offset(loop.lineno, 1)
+    indent = text[first : lines.offset(loop.lineno, 1 + loop.col_offset)]
+    if indent.strip():
+        return []
+    deeper = "\t" if "\t" in indent else "    "
+    opening = f"{indent}with torch.no_grad():{newline}{deeper}"
+    edits = [replacement(lines, first, first, opening)]
+    for row in range(loop.lineno + 1, loop.end_lineno + 1):
+        start = lines.offset(row, 1)
+        if text[start : lines.next_start(start)].strip():
+            edits.append(replacement(lines, start, start, deeper))
+    return edits
+
+
+def _spans_lines(node: ast.AST) -> bool:
+    text = isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))
+    )
+    return text and node.lineno != node.end_lineno  # type: ignore[attr-defined]
