@@ -17,7 +17,7 @@ from graphlint.rules import all_rules
 
 def test_help_lists_the_commands(graphlint: Run) -> None:
     out = graphlint("--help").out
-    for name in ("check", "demo", "explain", "report", "rule", "run"):
+    for name in ("check", "demo", "explain", "report", "rule", "run", "selfcheck"):
         assert f"\n  {name} " in out
 
 

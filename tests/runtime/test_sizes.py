@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from graphlint.runtime.allocator import bytes_freed_by_passes
 from graphlint.runtime.sizes import GraphSize, measure
 
 from . import zoo
-from .truth import bytes_freed_by_passes
 
 
 @pytest.fixture(scope="module", autouse=True)
