@@ -27,7 +27,8 @@ def main() -> None:
     from generated.score import score
 
     if options.show is not None:
-        print(generate(options.show).files["main.py"])
+        for name, text in generate(options.show).files.items():
+            print(f"# ---- {name}", text, sep="\n")
         return
     warnings.simplefilter("ignore")
     started = time.perf_counter()

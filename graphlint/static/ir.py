@@ -150,9 +150,13 @@ class Dict(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Text(Expr):
-    """An f-string: evaluates its parts, and is a string that nobody knows."""
+    """An f-string: `joined` says that its parts are all of it, as plain text.
+
+    Otherwise it evaluates its parts, and is a string that nobody knows.
+    """
 
     parts: tuple[Expr, ...]
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

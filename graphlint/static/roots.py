@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from graphlint.source.prefilter import can_hold_passes
 from graphlint.static import ir
-from graphlint.static.execute.entries import Relevance
+from graphlint.static.execute.entries import Relevance, functions_in
 from graphlint.static.project import Project
 
 ROUNDS = 2
@@ -35,8 +35,10 @@ def choose_roots(
     modules = {name: project.lower(name) for name in chosen}
     for _ in range(ROUNDS if len(files) > 1 else 0):
         known = [module for module in modules.values() if module is not None]
-        calls = _pattern(Relevance(known, names).reaching)
-        imports = _pattern(map(_module_name, modules))
+        relevance = Relevance(known, names)
+        classes = [name for module in known for name in _classes(module, relevance)]
+        calls = _pattern((*relevance.reaching, *classes))
+        imports = _pattern((*map(_module_name, modules), *classes))
         more = [
             name
             for name, data in contents.items()
@@ -46,6 +48,14 @@ def choose_roots(
             break
         modules.update((name, project.lower(name)) for name in more)
     return [module for name in files if (module := modules.get(name)) is not None]
+
+
+def _classes(module: ir.Module, relevance: Relevance) -> Iterable[str]:
+    """Return the classes with methods that reach a pass: a package may export them as its own."""
+    for statement in module.body:
+        if isinstance(statement, ir.ClassDef):
+            if any(relevance.reaches(function) for function in functions_in(statement.body)):
+                yield statement.name
 
 
 def _module_name(filename: str) -> str:

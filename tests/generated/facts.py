@@ -12,15 +12,30 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from .outcome import Control, Execution, Outcome
 from .places import Source
 from .program import Setting
-from .running import Control, Execution, Outcome, run
+from .running import run
 
 CONFIRMED = 2
+Row = tuple[str, int]
 
 
 class DisagreementError(AssertionError):
     """The runs contradict what the nodes say: the oracle is wrong about this program."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A program that is ready to run: its parsed files, the one that runs, and the setting."""
+
+    source: Source
+    main: str
+    setting: Setting
+
+    def run(self, control: Control) -> Outcome:
+        """Run the program once."""
+        return run(self.source, self.setting, control, self.main)
 
 
 @dataclass(frozen=True)
@@ -48,18 +63,18 @@ class Clash:
     """A pass that visits nodes after a tensor that they saved was changed in place.
 
     Attributes:
-        later: the row of the pass that torch refuses.
-        earlier: the rows of the passes that visited those nodes before, if any.
+        later: the place (file and row) of the pass that torch refuses.
+        earlier: the places of the passes that visited those nodes before, if any.
         freed: one of those passes does not keep them: a missing flag hides the change.
     """
 
-    later: int
-    earlier: frozenset[int]
+    later: Row
+    earlier: frozenset[Row]
     freed: bool
 
     @property
-    def rows(self) -> frozenset[int]:
-        """The rows at which a finding about it may stand."""
+    def rows(self) -> frozenset[Row]:
+        """The places at which a finding about it may stand."""
         return self.earlier or frozenset({self.later})
 
 
@@ -72,22 +87,27 @@ class View:
         clashes: nodes visited after they changed.
         crashes: torch refuses a pass of the program as it is written.
         error: what else ends the program, when every pass retains its graph.
+        written: the run of the program as it is.
+        survey: the run in which every pass retains its graph.
     """
 
     facts: tuple[Fact, ...]
     clashes: tuple[Clash, ...]
     crashes: bool
     error: str
+    written: Outcome
+    survey: Outcome
 
 
-def view(source: Source, setting: Setting) -> View:
+def view(start: Start) -> View:
     """Run a program in one setting until everything about its passes is known."""
-    written = run(source, setting, Control())
-    survey = run(source, setting, Control(retain_all=True, survey=True, tolerant=True))
+    written = start.run(Control())
+    survey = start.run(Control(retain_all=True, survey=True, tolerant=True))
     facts = tuple(_facts(survey.executions))
-    _confirm(source, setting, written, survey, facts)
-    crashes = any(execution.error for execution in written.executions)
-    return View(facts, tuple(_clashes(survey.executions)), crashes, survey.error)
+    _confirm(start, written, survey, facts)
+    crashes = any(e.error in {"freed", "modified"} for e in written.executions)
+    clashes = tuple(_clashes(start.source, survey.executions))
+    return View(facts, clashes, crashes, survey.error, written, survey)
 
 
 def unit(execution: Execution) -> tuple[ast.Call, ast.Call | None]:
@@ -97,6 +117,8 @@ def unit(execution: Execution) -> tuple[ast.Call, ast.Call | None]:
 
 def _facts(executions: tuple[Execution, ...]) -> Iterator[Fact]:
     for number, execution in enumerate(executions):
+        if execution.error == "other":
+            continue
         nodes = execution.visit.nodes
         later = [e for e in executions[number + 1 :] if e.visit.nodes & nodes]
         same = [e for e in later if e.asked and unit(e) == unit(execution)]
@@ -109,33 +131,31 @@ def _facts(executions: tuple[Execution, ...]) -> Iterator[Fact]:
         )
 
 
-def _clashes(executions: tuple[Execution, ...]) -> Iterator[Clash]:
+def _clashes(source: Source, executions: tuple[Execution, ...]) -> Iterator[Clash]:
     for number, execution in enumerate(executions):
         stale = execution.visit.stale
         if stale:
             kept = [e for e in executions[:number] if e.visit.nodes & stale]
             yield Clash(
-                later=execution.call.lineno,
-                earlier=frozenset(e.call.lineno for e in kept),
+                later=source.where(execution.call),
+                earlier=frozenset(source.where(e.call) for e in kept),
                 freed=any(not (e.asked or e.creates) for e in kept),
             )
 
 
-def _confirm(
-    source: Source, setting: Setting, written: Outcome, survey: Outcome, facts: tuple[Fact, ...]
-) -> None:
+def _confirm(start: Start, written: Outcome, survey: Outcome, facts: tuple[Fact, ...]) -> None:
     """Run with flags forced off, and raise unless torch does what the facts say."""
     world = Control(retain_all=True, mutable=any(e.visit.stale for e in survey.executions))
     freely = frozenset(number for number, fact in enumerate(facts) if not fact.needed)
-    together = run(source, setting, replace(world, off=freely))
+    together = start.run(replace(world, off=freely))
     if _freed(together):
         raise DisagreementError(f"needed, the runs say: {_refused(together.executions)}")
     for number in _sample(facts):
-        alone = run(source, setting, replace(world, off=frozenset({number})))
+        alone = start.run(replace(world, off=frozenset({number})))
         if not _freed(alone):
             raise DisagreementError(f"not needed: line {facts[number].execution.call.lineno}")
     if not _refused(written.executions):
-        without = run(source, setting, Control(off=freely))
+        without = start.run(Control(off=freely))
         if (without.output, without.error) != (written.output, written.error):
             raise DisagreementError(f"the results differ: {without.error or without.output}")
 

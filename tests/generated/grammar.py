@@ -1,8 +1,9 @@
-"""Make a random small training program from a seed."""
+"""Make a random small training program from a seed: of building blocks, or after a template."""
 
 from __future__ import annotations
 
 import ast
+import random
 from collections.abc import Callable
 
 from . import (
@@ -21,8 +22,11 @@ from . import (
 from .draft import Draft, Section
 from .layout import assemble, layout
 from .program import MAIN, Program
+from .templating import fill, templates
 
 MOST_ATTEMPTS = 50
+WRITTEN_OUT = 0.5
+"""The share of programs that follow a template."""
 Shape = Callable[[Draft], Section]
 SHAPES: tuple[Shape, ...] = (
     *shapes_shared.SHAPES,
@@ -41,6 +45,9 @@ SHAPES: tuple[Shape, ...] = (
 
 def generate(seed: int) -> Program:
     """Return the program of a seed: always the same one."""
+    rng = random.Random(f"kind {seed}")
+    if rng.random() < WRITTEN_OUT:
+        return fill(rng.choice(templates()), seed)
     for attempt in range(MOST_ATTEMPTS):
         program = _attempt(Draft(seed, attempt))
         if program is not None:

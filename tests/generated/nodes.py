@@ -57,12 +57,22 @@ def saves(node: Node) -> tuple[bool, bool]:
     kept = stale = False
     for name in dir(node):
         if name.startswith("_saved_") or name == "saved_tensors":
+            if _packed(node, name):
+                kept = True
+                continue
             try:
                 kept |= _has_tensor(getattr(node, name))
             except RuntimeError as error:
                 kept = True
                 stale |= is_stale(error)
     return kept, stale
+
+
+def _packed(node: Node, name: str) -> bool:
+    """Tell whether hooks have packed what is saved: to look at it would unpack it."""
+    raw = getattr(node, "_raw" + name, None)
+    listed = raw if isinstance(raw, (tuple, list)) else [raw]
+    return any(getattr(saved, "unpack_hook", None) is not None for saved in listed)
 
 
 def is_stale(error: RuntimeError) -> bool:

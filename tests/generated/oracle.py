@@ -7,9 +7,10 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from .facts import Clash, Fact, view
+from .facts import Clash, Fact, Row, Start, view
+from .marks import Mark, find_marks
 from .places import Source, parse
-from .program import MAIN, Program
+from .program import Program
 
 UNNEEDED = "unneeded"
 NEEDED = "needed"
@@ -37,7 +38,7 @@ class Site:
             a flag over.
         flag: the call passes `retain_graph`.
         verdicts: what is true of it.
-        rows: all rows at which a finding about it may stand.
+        rows: all places, file and row, at which a finding about it may stand.
     """
 
     file: str
@@ -45,7 +46,7 @@ class Site:
     kind: str
     flag: bool
     verdicts: frozenset[str]
-    rows: frozenset[int]
+    rows: frozenset[Row]
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Judgement:
     Attributes:
         sites: the calls and their verdicts, in source order.
         clashes: graphs that are visited after they changed.
+        marks: what is true of stores, of differentiable gradients and of kept gradients.
         settings: in how many settings the program ran.
         crashes: torch refuses a pass in one of them.
         errors: what else went wrong in any of them.
@@ -65,6 +67,7 @@ class Judgement:
     settings: int
     crashes: bool
     errors: tuple[str, ...]
+    marks: tuple[Mark, ...] = ()
 
 
 def judge(program: Program) -> tuple[Site, ...]:
@@ -74,17 +77,18 @@ def judge(program: Program) -> tuple[Site, ...]:
 
 def examine(program: Program) -> Judgement:
     """Run a program in all its settings, and return everything that is true of it."""
-    source = parse(program.files[MAIN])
-    settings = program.settings()
-    views = [view(source, setting) for setting in settings]
+    source = parse(program.files)
+    starts = [Start(source, program.main, setting) for setting in program.settings()]
+    views = [view(start) for start in starts]
     sites = _sites(source, [fact for seen in views for fact in seen.facts])
     clashes = {clash for seen in views for clash in seen.clashes}
     return Judgement(
-        sites=tuple(sorted(_with_steps(sites, clashes), key=lambda site: site.row)),
+        sites=tuple(sorted(_with_steps(sites, clashes), key=lambda site: (site.file, site.row))),
         clashes=tuple(sorted(clashes, key=lambda clash: (clash.later, sorted(clash.earlier)))),
-        settings=len(settings),
+        settings=len(starts),
         crashes=any(seen.crashes for seen in views),
         errors=tuple(seen.error for seen in views if seen.error),
+        marks=tuple(find_marks(starts, views)),
     )
 
 
@@ -96,7 +100,8 @@ def _sites(source: Source, facts: list[Fact]) -> Iterator[Site]:
     for call in source.calls.values():
         if call not in ran and _looks_like_pass(call):
             unknown = frozenset({UNKNOWN})
-            yield Site(MAIN, call.lineno, "backward", False, unknown, frozenset({call.lineno}))
+            file, row = source.where(call)
+            yield Site(file, row, "backward", False, unknown, frozenset({(file, row)}))
 
 
 def _sites_of_call(source: Source, call: ast.Call, facts: list[Fact]) -> Iterator[Site]:
@@ -107,18 +112,20 @@ def _sites_of_call(source: Source, call: ast.Call, facts: list[Fact]) -> Iterato
     alike = len({_flag_verdicts(unit) for _, unit in units}) == 1
     own = next((unit for origin, unit in units if origin is None), [])
     verdicts = _flag_verdicts(own) | _silent_verdicts(silent, bool(flagged))
+    here = source.where(call)
     yield Site(
-        file=MAIN,
-        row=call.lineno,
+        file=here[0],
+        row=here[1],
         kind=facts[0].execution.kind,
-        flag=any(f.execution.explicit and not f.execution.origin for f in facts),
+        flag=any(fact.execution.explicit for fact in facts),
         verdicts=verdicts,
-        rows=frozenset({call.lineno, *(_writers(source, own) if len(units) == 1 else ())}),
+        rows=frozenset({here, *(_writers(source, own) if len(units) == 1 else ())}),
     )
     for origin, unit in units:
         if origin is not None:
-            rows = frozenset({origin.lineno, *([call.lineno] if alike else [])})
-            yield Site(MAIN, origin.lineno, CALLER, True, _flag_verdicts(unit), rows)
+            handed = source.where(origin)
+            rows = frozenset({handed, *([here] if alike else [])})
+            yield Site(*handed, CALLER, True, _flag_verdicts(unit), rows)
 
 
 def _flag_verdicts(facts: list[Fact]) -> frozenset[str]:
@@ -149,18 +156,18 @@ def _silent_verdicts(facts: list[Fact], flagged: bool) -> frozenset[str]:
 def _with_steps(sites: Iterable[Site], clashes: set[Clash]) -> Iterator[Site]:
     rows = {row for clash in clashes for row in clash.rows}
     for site in sites:
-        if site.kind != CALLER and site.row in rows:
+        if site.kind != CALLER and (site.file, site.row) in rows:
             yield replace(site, verdicts=(site.verdicts - {FINE}) | {STEP})
         else:
             yield site
 
 
-def _writers(source: Source, facts: list[Fact]) -> set[int]:
-    """Return the rows of calls that may have written a flag that is no literal at the pass."""
+def _writers(source: Source, facts: list[Fact]) -> set[Row]:
+    """Return the places of calls that may have written a flag that is no literal at the pass."""
     if not facts or all(fact.execution.literal for fact in facts):
         return set()
     calls = (call for call in source.calls.values() if not _looks_like_pass(call))
-    return {call.lineno for call in calls if _hands_true(call)}
+    return {source.where(call) for call in calls if _hands_true(call)}
 
 
 def _hands_true(call: ast.Call) -> bool:

@@ -8,92 +8,81 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType
 
-FILENAME = "<generated>"
-LOOP_HOOK = "__loop__"
-ITERATION_HOOK = "__iteration__"
+from .hooks import Loop, Points, add_hooks, loop_name
+
+FOLDER = "<generated>/"
 FLAG_NAMES = {"keep", "retain", "retain_graph", "options"}
 FLAG_POSITION = {"backward": 1, "autograd.backward": 2, "grad": 3}
-Loop = ast.For | ast.While
 Function = ast.FunctionDef | ast.Lambda
+Place = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A parsed program: its calls by where they end, and the loops around each."""
+    """The parsed files of a program: its calls by where they end, and the loops around each.
 
-    code: CodeType
-    calls: dict[tuple[int, int], ast.Call]
-    loops: dict[tuple[int, int], tuple[int, ...]]
+    Attributes:
+        codes: what to execute, by file name.
+        calls: the calls, by where they stand.
+        files: the file of each call.
+        loops: the loops, in the call's own function, around a call.
+        points: the stores and reads that a run may watch or change.
+    """
+
+    codes: dict[str, CodeType]
+    calls: dict[Place, ast.Call]
+    files: dict[ast.Call, str]
+    loops: dict[Place, tuple[str, ...]]
+    points: Points
 
     def call_of(self, frame: FrameType) -> ast.Call | None:
         """Return the call that a frame is executing."""
-        return self.calls.get(_end(frame))
+        return self.calls.get(_place(frame))
 
-    def loops_of(self, frame: FrameType) -> tuple[int, ...]:
+    def loops_of(self, frame: FrameType) -> tuple[str, ...]:
         """Return the loops, in the frame's own function, around the call that it is executing."""
-        return self.loops.get(_end(frame), ())
+        return self.loops.get(_place(frame), ())
+
+    def where(self, call: ast.Call) -> tuple[str, int]:
+        """Return the file and the first row of a call."""
+        return self.files[call], call.lineno
 
 
-def parse(text: str) -> Source:
-    """Parse a program and compile it with hooks that tell when loops start and iterate."""
-    tree = ast.parse(text)
-    calls: dict[tuple[int, int], ast.Call] = {}
-    loops: dict[tuple[int, int], tuple[int, ...]] = {}
-    _index(tree, (), calls, loops)
-    hooked = ast.fix_missing_locations(_Hooks().visit(tree))
-    return Source(compile(hooked, FILENAME, "exec"), calls, loops)
+def parse(files: dict[str, str]) -> Source:
+    """Parse the files of a program and compile them with hooks for loops, stores and reads."""
+    source = Source({}, {}, {}, {}, Points())
+    for name, text in files.items():
+        _index(ast.parse(text), name, (), source)
+        hooked = add_hooks(ast.parse(text), name, source.points)
+        source.codes[name] = compile(hooked, FOLDER + name, "exec")
+    return source
 
 
-def _index(
-    node: ast.AST,
-    around: tuple[int, ...],
-    calls: dict[tuple[int, int], ast.Call],
-    loops: dict[tuple[int, int], tuple[int, ...]],
-) -> None:
+def _index(node: ast.AST, file: str, around: tuple[str, ...], source: Source) -> None:
     if isinstance(node, ast.Call):
-        end = (node.end_lineno or 0, node.end_col_offset or 0)
-        calls[end] = node
-        loops[end] = around
+        place = file, node.end_lineno or 0, node.end_col_offset or 0
+        source.calls[place] = node
+        source.files[node] = file
+        source.loops[place] = around
     if isinstance(node, Function):
         around = ()
     if isinstance(node, Loop):
-        around = (*around, node.lineno)
+        around = (*around, loop_name(node, file))
     for child in ast.iter_child_nodes(node):
-        _index(child, around, calls, loops)
+        _index(child, file, around, source)
 
 
-class _Hooks(ast.NodeTransformer):
-    """Put a call of a hook before each loop and at the start of each iteration."""
-
-    def visit_For(self, node: ast.For) -> list[ast.stmt]:
-        return self._hook(node)
-
-    def visit_While(self, node: ast.While) -> list[ast.stmt]:
-        return self._hook(node)
-
-    def _hook(self, node: Loop) -> list[ast.stmt]:
-        self.generic_visit(node)
-        node.body.insert(0, _call(ITERATION_HOOK, node))
-        return [_call(LOOP_HOOK, node), node]
-
-
-def _call(hook: str, loop: Loop) -> ast.stmt:
-    name = ast.Name(hook, ast.Load())
-    statement = ast.Expr(ast.Call(name, [ast.Constant(loop.lineno)], []))
-    return ast.copy_location(statement, loop)
-
-
-def _end(frame: FrameType) -> tuple[int, int]:
+def _place(frame: FrameType) -> Place:
     """Return where the expression ends that a frame executes; Python 3.11 is the first to know."""
     positions = list(getattr(frame.f_code, "co_positions")())  # noqa: B009 (3.10 has no such thing)
     _, end_row, _, end_column = positions[frame.f_lasti // 2]
-    return end_row or 0, end_column or 0
+    return frame.f_code.co_filename.removeprefix(FOLDER), end_row or 0, end_column or 0
 
 
 def program_frames(frame: FrameType | None) -> Iterator[FrameType]:
     """Yield the frames of the program's own code, innermost first."""
     while frame is not None:
-        if frame.f_code.co_filename == FILENAME:
+        if frame.f_code.co_filename.startswith(FOLDER):
             yield frame
         frame = frame.f_back
 

@@ -40,12 +40,18 @@ class Program:
         files: the source text by file name; `main.py` is the one that runs.
         switches: what the environment decides.
         shapes: the names of the building blocks, to look programs up by.
+        main: the name of the file that runs.
+        meant: codes of rules that may find nothing, as the author means what they would flag.
+        wanted: codes of rules that should find what a change of the results alone can't show.
     """
 
     seed: int
     files: dict[str, str]
     switches: tuple[Switch, ...] = ()
     shapes: tuple[str, ...] = ()
+    main: str = MAIN
+    meant: frozenset[str] = frozenset()
+    wanted: frozenset[str] = frozenset()
 
     def settings(self) -> list[Setting]:
         """Return every combination of the switches."""

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
+from .facts import Row
+from .marks import (
+    LEAK,
+    MISSING_CREATE,
+    MISSING_RETAIN_GRAD,
+    UNNEEDED_CREATE,
+    UNNEEDED_RETAIN_GRAD,
+)
 from .oracle import (
     CARRIED,
     FINE,
@@ -21,6 +32,9 @@ from .oracle import (
 )
 from .program import MAIN, Program
 
+if TYPE_CHECKING:
+    from graphlint.findings import Finding
+
 CODES = {
     "RG101": UNNEEDED,
     "RG102": MISSING,
@@ -28,7 +42,14 @@ CODES = {
     "RG104": REDUNDANT,
     "RG105": STEP,
     "RG108": MISSING,
+    "RG201": LEAK,
+    "RG202": LEAK,
+    "RG302": UNNEEDED_CREATE,
+    "RG303": MISSING_CREATE,
+    "RG401": MISSING_RETAIN_GRAD,
+    "RG402": UNNEEDED_RETAIN_GRAD,
 }
+MARKED = (LEAK, UNNEEDED_CREATE, MISSING_CREATE, UNNEEDED_RETAIN_GRAD, MISSING_RETAIN_GRAD)
 REPORTED = ("certain", "likely")
 
 
@@ -39,6 +60,12 @@ class Found:
     code: str
     row: int
     confidence: str
+    file: str = MAIN
+
+    @property
+    def place(self) -> Row:
+        """Where it stands."""
+        return self.file, self.row
 
 
 @dataclass(frozen=True)
@@ -46,12 +73,15 @@ class Note:
     """A miss or a false finding: where, and what was expected or said."""
 
     seed: int
+    file: str
     row: int
     text: str
     line: str
+    shapes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"seed {self.seed}, line {self.row}: {self.text}: {self.line}"
+        where = f"seed {self.seed} ({', '.join(self.shapes)}), {self.file}:{self.row}"
+        return f"{where}: {self.text}: {self.line}"
 
 
 @dataclass(frozen=True)
@@ -108,27 +138,42 @@ class _Count:
         return Tally(self.verdict, self.right, self.wrong, self.found, self.expected)
 
 
-Lint = Callable[[str, str], Iterable[Found]]
+Lint = Callable[[Program], Iterable[Found]]
 
 
-def lint(source: str, filename: str) -> list[Found]:
-    """Run graphlint over a source text."""
+def lint(program: Program) -> list[Found]:
+    """Run graphlint over a program's files."""
     import graphlint
+    from graphlint.linting import lint_paths
 
-    findings = graphlint.lint_source(source, filename)
-    return [Found(f.code, f.location.row, str(f.confidence.value)) for f in findings]
+    if len(program.files) == 1:
+        ((name, text),) = program.files.items()
+        return [_found(finding, name) for finding in graphlint.lint_source(text, name)]
+    with TemporaryDirectory() as folder:
+        for name, text in program.files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        result = lint_paths([folder])
+        if result.errors:
+            raise AssertionError(result.errors[0].message)
+        return [_found(f, str(Path(f.filename).relative_to(folder))) for f in result.findings]
+
+
+def _found(finding: Finding, name: str) -> Found:
+    return Found(finding.code, finding.location.row, str(finding.confidence.value), name)
 
 
 def score(programs: Iterable[Program], linter: Lint = lint) -> Scores:
     """Lint programs and compare what is found with what is true."""
     judged = ((program, examine(program)) for program in programs)
-    found = ((p, j, list(linter(p.files[MAIN], MAIN))) for p, j in judged)
+    found = ((p, j, list(linter(p))) for p, j in judged)
     return score_judged(found)
 
 
 def score_judged(judged: Iterable[tuple[Program, Judgement, list[Found]]]) -> Scores:
     """Compare findings with judgements that exist already."""
-    verdicts = (UNNEEDED, MISSING, LAST, REDUNDANT, STEP, "certain")
+    verdicts = (UNNEEDED, MISSING, LAST, REDUNDANT, STEP, "certain", *MARKED)
     counts = {verdict: _Count(verdict) for verdict in verdicts}
     programs = 0
     for program, judgement, findings in judged:
@@ -149,10 +194,15 @@ def score_judged(judged: Iterable[tuple[Program, Judgement, list[Found]]]) -> Sc
 def _count_finding(
     counts: dict[str, _Count], program: Program, judgement: Judgement, found: Found
 ) -> None:
-    sites = [site for site in judgement.sites if found.row in site.rows]
+    if CODES[found.code] in MARKED:
+        _count_marked(counts[CODES[found.code]], program, judgement, found)
+        return
+    sites = [site for site in judgement.sites if found.place in site.rows]
     if sites and all(_undecided(site, found.code) for site in sites):
         return
     right = any(_supports(site, found.code) for site in sites) or _on_clash(judgement, found)
+    if judgement.errors and not right:
+        return  # what would follow can't be told
     counted = [counts[CODES[found.code]]]
     if found.code == "RG101" and found.confidence == "certain":
         counted.append(counts["certain"])
@@ -162,7 +212,20 @@ def _count_finding(
     if not right:
         truth = ", ".join(sorted({v for site in sites for v in site.verdicts})) or "no site"
         text = f"{found.code} ({found.confidence}), but {truth}"
-        counted[0].false.append(Note(program.seed, found.row, text, _line(program, found.row)))
+        counted[0].false.append(_note(program, found.place, text))
+
+
+def _count_marked(count: _Count, program: Program, judgement: Judgement, found: Found) -> None:
+    if judgement.crashes:
+        return
+    here = {mark.verdict for mark in judgement.marks if found.place in mark.rows}
+    right = count.verdict in here and found.code not in program.meant
+    count.right += right
+    count.wrong += not right
+    if not right:
+        truth = ", ".join(sorted(here)) or "fine"
+        text = f"{found.code} ({found.confidence}), but {truth}"
+        count.false.append(_note(program, found.place, text))
 
 
 def _undecided(site: Site, code: str) -> bool:
@@ -185,7 +248,7 @@ def _supports(site: Site, code: str) -> bool:
 
 
 def _on_clash(judgement: Judgement, found: Found) -> bool:
-    return found.code == "RG105" and any(found.row in clash.rows for clash in judgement.clashes)
+    return found.code == "RG105" and any(found.place in clash.rows for clash in judgement.clashes)
 
 
 def _count_expected(
@@ -194,25 +257,34 @@ def _count_expected(
     verdict = UNNEEDED if count.verdict == "certain" else count.verdict
     sure = count.verdict == "certain"
     rows = {
-        f.row
+        f.place
         for f in reported
         if CODES[f.code] == verdict and (f.confidence == "certain" or not sure)
     }
-    for row, allowed in _expected(judgement, verdict):
+    if verdict in {CODES[code] for code in program.meant}:
+        return
+    if verdict == MISSING_CREATE and not judgement.errors and "RG303" not in program.wanted:
+        return  # where the results change with the flag, the gradient may be meant as a constant
+    for place, allowed in _expected(judgement, verdict):
         count.expected += 1
         if allowed & rows:
             count.found += 1
         elif not sure:
-            said = sorted(f"{f.code} ({f.confidence})" for f in reported if f.row in allowed)
+            said = sorted(f"{f.code} ({f.confidence})" for f in reported if f.place in allowed)
             text = f"{verdict} not found{', but ' + ', '.join(said) if said else ''}"
-            count.misses.append(Note(program.seed, row, text, _line(program, row)))
+            count.misses.append(_note(program, place, text))
 
 
-def _expected(judgement: Judgement, verdict: str) -> Iterator[tuple[int, frozenset[int]]]:
-    """Yield what should be found: a row, and all rows at which the finding may stand.
+def _expected(judgement: Judgement, verdict: str) -> Iterator[tuple[Row, frozenset[Row]]]:
+    """Yield what should be found: a place, and all places at which the finding may stand.
 
     What is wrong with the last iteration need not be said of a pass that raises.
     """
+    if verdict in MARKED:
+        for mark in judgement.marks:
+            if mark.verdict == verdict:
+                yield mark.place, mark.rows
+        return
     if verdict == STEP:
         for clash in judgement.clashes:
             if not clash.freed:
@@ -221,8 +293,9 @@ def _expected(judgement: Judgement, verdict: str) -> Iterator[tuple[int, frozens
     for site in judgement.sites:
         broken = verdict == LAST and site.verdicts & {MISSING, STEP}
         if verdict in site.verdicts and not broken:
-            yield site.row, site.rows
+            yield (site.file, site.row), site.rows
 
 
-def _line(program: Program, row: int) -> str:
-    return program.line(row).strip()
+def _note(program: Program, place: Row, text: str) -> Note:
+    file, row = place
+    return Note(program.seed, file, row, text, program.line(row, file).strip(), program.shapes)

@@ -6,7 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.classes import find_method, is_module, members
+from graphlint.static.execute.classes import (
+    find_method,
+    is_module,
+    members,
+    value_of_member,
+)
 from graphlint.static.execute.grad_reads import read_grad
 from graphlint.static.execute.gradients import note_cleared, note_escape, note_touched
 from graphlint.static.execute.imports import module_attribute, resolve
@@ -25,6 +30,7 @@ from graphlint.static.execute.values import (
     FunctionContext,
     Instance,
     Layer,
+    Member,
     Method,
     Module,
     Ref,
@@ -50,6 +56,10 @@ def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name:
     """Read an attribute of a value."""
     if isinstance(owner, External):
         return [(state, External(f"{owner.name}.{name}"))]
+    if name == "value" and (value := value_of_member(owner)) is not None:
+        return [(state, value)]
+    if name == "name" and isinstance(owner, Const) and isinstance(owner.value, Member):
+        return [(state, Const(owner.value.name))]
     if isinstance(owner, Sym):
         if name == "grad":
             note_touched(ex, state)

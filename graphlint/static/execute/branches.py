@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphlint.static.execute.implied import implied
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
     Const,
@@ -44,8 +45,10 @@ def _truth_of_object(state: State, ref: Ref) -> list[tuple[State, bool]]:
 
 
 def fork(state: State, condition: Key) -> list[tuple[State, bool]]:
-    """Assume a condition both ways, unless it was decided before."""
+    """Assume a condition both ways, unless it was decided before, or follows from what was."""
     decided = state.conds.get(condition)
+    if decided is None:
+        decided = implied(state.conds, condition)
     if decided is not None:
         return [(state, decided)]
     other = state.fork()

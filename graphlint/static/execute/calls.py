@@ -309,6 +309,8 @@ def instantiate(
     keywords: Mapping[str, Value],
 ) -> Results:
     """Make an object of a class of the program, and run its `__init__`."""
+    if args and classes.is_enum(state, cls.address):
+        return [(state, classes.call_enum(state, cls.address, args[0]))]
     opaque = any(
         not isinstance(base, int) and base not in KNOWN_BASES
         for base in classes.resolution_order(state, cls.address)

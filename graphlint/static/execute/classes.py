@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
     Address,
     Class,
+    Const,
     External,
     Func,
     Instance,
+    Member,
     Ref,
     Sym,
     Value,
 )
+
+ENUM = "enum"
 
 
 def resolution_order(state: State, address: Address) -> list[Address | External | Sym]:
@@ -54,6 +58,44 @@ def is_named_tuple(state: State, address: Address) -> bool:
     """Whether a class is a named tuple, whose fields are its items."""
     order = resolution_order(state, address)
     return any(isinstance(b, External) and b.name.endswith("NamedTuple") for b in order)
+
+
+def is_enum(state: State, address: Address) -> bool:
+    """Whether a class is an enumeration whose members are equal to nothing but themselves."""
+    bases = resolution_order(state, address)[1:]
+    names = {b.name.rpartition(".")[2] for b in bases if isinstance(b, External)}
+    return "Enum" in names and names.isdisjoint(("str", "int"))
+
+
+def enum_members(address: Address, found: Mapping[str, Value]) -> dict[str, Value]:
+    """Make members of what is assigned in the body of an enumeration."""
+    made: dict[str, Value] = {}
+    for number, (name, value) in enumerate(found.items(), 1):
+        plain = isinstance(value, (Const, Sym)) and not name.startswith("_")
+        known = value.value if isinstance(value, Const) else number
+        made[name] = Const(Member(address, name, known)) if plain else value
+    return made
+
+
+def call_enum(state: State, address: Address, value: Value) -> Value:
+    """Return the member of an enumeration that has a value."""
+    if isinstance(value, Const):
+        for cls in members(state, address):
+            for each in cls.members.values():
+                if isinstance(each, Const) and isinstance(each.value, Member):
+                    if value.value in (each.value.value, each.value):
+                        return each
+    return Sym((ENUM, address, value))
+
+
+def value_of_member(value: Value) -> Value | None:
+    """Return the value of a member of an enumeration, None of anything else."""
+    if isinstance(value, Const) and isinstance(value.value, Member):
+        return Const(value.value.value)
+    if isinstance(value, Sym) and value.name[0] == ENUM:
+        made_of: Value = value.name[2]
+        return made_of
+    return None
 
 
 def is_module_name(name: str) -> bool:

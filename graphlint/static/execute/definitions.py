@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import calls
+from graphlint.static.execute.classes import enum_members, find_method, is_enum
 from graphlint.static.execute.expressions import binary
 from graphlint.static.execute.holds import note_assigned, note_stored, note_sum
 from graphlint.static.execute.imports import import_all, import_value
@@ -25,6 +26,7 @@ from graphlint.static.execute.values import (
     External,
     Func,
     List,
+    Partial,
     Ref,
     Tensor,
     Value,
@@ -110,17 +112,26 @@ def function_def(ex: Executor, node: ir.FunctionDef, state: State) -> list[Outco
     """Run `def`, and its decorators from the innermost."""
     outcomes: list[Outcome] = []
     for made, value in calls.make_function(ex, node.function, state):
-        for after, decorators in ex.eval_each(node.decorators, made):
-            results: list[tuple[State, Value, str]] = [(after, value, node.function.name)]
-            for syntax, decorator in reversed(list(zip(node.decorators, decorators, strict=True))):
-                results = [
-                    done
-                    for s, func, name in results
-                    for done in _decorate(ex, s, syntax, decorator, func, name)
-                ]
-            for done, func, name in results:
-                done.bind(name, func)
-                outcomes.append((done, NEXT))
+        for done, func, name in _decorated(ex, made, node.decorators, value, node.function.name):
+            done.bind(name, func)
+            outcomes.append((done, NEXT))
+    return outcomes
+
+
+def _decorated(
+    ex: Executor, state: State, syntax: Sequence[ir.Expr], value: Value, name: str
+) -> list[tuple[State, Value, str]]:
+    """Apply decorators from the innermost: what they make, and the name that this is bound to."""
+    outcomes: list[tuple[State, Value, str]] = []
+    for after, decorators in ex.eval_each(syntax, state):
+        results = [(after, value, name)]
+        for each, decorator in reversed(list(zip(syntax, decorators, strict=True))):
+            results = [
+                done
+                for s, made, bound in results
+                for done in _decorate(ex, s, each, decorator, made, bound)
+            ]
+        outcomes += results
     return outcomes
 
 
@@ -128,9 +139,10 @@ def _decorate(
     ex: Executor, state: State, syntax: ir.Expr, decorator: Value, func: Value, name: str
 ) -> list[tuple[State, Value, str]]:
     """Apply a decorator: what it makes of a function, and the name that this is bound to."""
-    if isinstance(decorator, Func):
+    if isinstance(decorator, (Func, Partial)) or _is_of_program(state, decorator):
         wrapped = ex.invoke(state, syntax, decorator, (func,), {})
-        return [(after, value, name) for after, value in wrapped]
+        known = isinstance(func, Func)
+        return [(s, v if known or s.get(v, Class) else func, name) for s, v in wrapped]
     if isinstance(func, Func):
         last = _decorator_name(syntax, decorator)
         if last in GRAD_MODES:
@@ -149,6 +161,14 @@ def _decorate(
         elif last not in NEUTRAL_DECORATORS and not isinstance(decorator, Context):
             ex.records.evaluations.decorated.add(func.function)
     return [(state, func, name)]
+
+
+def _is_of_program(state: State, decorator: Value) -> bool:
+    """Whether a decorator is a class of the program, or an object that can be called."""
+    if not isinstance(decorator, Ref):
+        return False
+    callable_object = find_method(state, decorator, "__call__") is not None
+    return callable_object or state.get(decorator, Class) is not None
 
 
 def _decorator_name(syntax: ir.Expr, decorator: Value) -> str:
@@ -177,9 +197,12 @@ def class_def(ex: Executor, node: ir.ClassDef, state: State) -> list[Outcome]:
                 name: _member(value, scope.address, outer, made)
                 for name, value in body.vars.items()
             }
+            if is_enum(done, made.address):
+                members = enum_members(made.address, members)
             done.put(made, Class(node.name, bases, members, node.fields))
-            done.bind(node.name, made)
-            outcomes.append((done, flow))
+            for decorated, value, name in _decorated(ex, done, node.decorators, made, node.name):
+                decorated.bind(name, value)
+                outcomes.append((decorated, flow))
     return outcomes
 
 

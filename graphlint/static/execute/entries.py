@@ -126,17 +126,22 @@ class Relevance:
         self._functions = [f for module in modules for f in functions_in(module.body)]
         self._with_passes = {m.filename for m in modules if m.calls & PASS_NAMES.union(extra)}
         self._names = set(names) | set(extra)
+        self._generic: dict[str, set[str]] = {}
         self._mentions = Counter(
             name for function in self._functions for name in function.mentions.calls
         )
-        grown = True
-        while grown:
-            grown = False
-            for function in self._functions:
-                name = function.name
-                if name not in self._names and name not in GENERIC and self.reaches(function):
-                    self._names.add(name)
-                    grown = True
+        while sum(self._learn(function) for function in self._functions):
+            pass
+
+    def _learn(self, function: ir.Function) -> bool:
+        """Note that calls of a function reach a pass: of a generic name, those in its own file."""
+        name, names = function.name, self._names
+        if name in GENERIC:
+            names = self._generic.setdefault(function.filename, set())
+        if name in names or not self.reaches(function):
+            return False
+        names.add(name)
+        return True
 
     def only_calls(self, module: ir.Module) -> bool:
         """Whether a file runs no pass itself, but may call functions of other files that do."""
@@ -149,7 +154,9 @@ class Relevance:
 
     def reaches(self, function: ir.Function) -> bool:
         """Whether a function's body can reach a pass."""
-        return not self._names.isdisjoint(function.mentions.calls)
+        near = self._generic.get(function.filename, set())
+        calls = function.mentions.calls
+        return not self._names.isdisjoint(calls) or not near.isdisjoint(calls)
 
     def mentioned(self, function: ir.Function) -> bool:
         """Whether another function calls it, by its name."""

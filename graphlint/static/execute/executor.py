@@ -40,7 +40,8 @@ class Budget:
     Attributes:
         steps: expressions and statements evaluated, and states compared, for one entry point.
         total: the same for a whole file; entry points that come later share what is left.
-        least: what an entry point gets all the same; one in a file without passes gets no more.
+        least: what an entry point gets all the same.
+        caller: what one gets in a file without passes, which only calls functions of others.
         depth: nested calls.
         recursion: nested calls of one function.
         iterations: of a loop whose count is known; a longer one runs for its first two and its
@@ -50,6 +51,7 @@ class Budget:
     steps: int = 30_000
     total: int = 120_000
     least: int = 2_000
+    caller: int = 30_000
     depth: int = 14
     recursion: int = 4
     iterations: int = 4
@@ -57,13 +59,16 @@ class Budget:
 
 FEW_FILES, LEAST_SHARE = 30, 6
 """Up to so many files an entry point gets all its steps, and in many files at least a sixth."""
+FEW_CALLERS = 5
+"""Up to twice so many files, callers in files without passes get as much."""
 
 
 def budget_for(files: int) -> Budget:
     """Return the budget for running so many files together: the more, the less for each."""
     share = min(LEAST_SHARE, max(1, files // FEW_FILES))
     whole = Budget()
-    return Budget(steps=whole.steps // share, total=whole.total // share)
+    caller = max(whole.least, whole.caller // max(1, files // FEW_CALLERS))
+    return Budget(steps=whole.steps // share, total=whole.total // share, caller=caller)
 
 
 class OutOfSteps(Exception):
@@ -104,7 +109,7 @@ class Executor:
         self._spent += self._steps
         self._steps = 0
         left = self.budget.total - self._spent
-        most = self.budget.least if caller else self.budget.steps
+        most = self.budget.caller if caller else self.budget.steps
         self._limit = max(self.budget.least, min(most, left))
         self.records.begin()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,15 @@ def _attribute(ex: Executor, node: ir.Attribute, state: State) -> Results:
 
 
 def _text(ex: Executor, node: ir.Text, state: State) -> Results:
-    return [(after, after.sym(node, "text")) for after, _ in ex.eval_each(node.parts, state)]
+    return [
+        (after, _joined(after, node, parts)) for after, parts in ex.eval_each(node.parts, state)
+    ]
+
+
+def _joined(state: State, node: ir.Text, parts: Sequence[Value]) -> Value:
+    known = [str(part.value) for part in parts if isinstance(part, Const)]
+    whole = node.joined and len(known) == len(parts)
+    return Const("".join(known)) if whole else state.sym(node, "text")
 
 
 def _starred(ex: Executor, node: ir.Starred, state: State) -> Results:

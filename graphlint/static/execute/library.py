@@ -12,16 +12,18 @@ from graphlint.static.execute.branches import truth
 from graphlint.static.execute.distributions import make_distribution
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import make_layer, make_optimizer
-from graphlint.static.execute.ops import apply_inplace, apply_op, note_tensor
+from graphlint.static.execute.ops import apply_inplace, apply_op, is_tensor, note_tensor
 from graphlint.static.execute.passes import run_pass
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
     NONE,
+    TRUE,
     Const,
     Context,
     External,
     Func,
     List,
+    Method,
     Ref,
     Scaler,
     Tensor,
@@ -125,6 +127,8 @@ def _call_torch(
 ) -> Results:
     if name in PASSES and isinstance(node, ir.Call):
         return run_pass(ex, node, state, PASSES[name], args, keywords)
+    if name.startswith("torch.Tensor.") and args:
+        return ex.invoke(state, node, Method(args[0], last), args[1:], keywords)
     if name.startswith("torch.optim.") and last[:1].isupper() and ".lr_scheduler." not in name:
         return [(state, make_optimizer(ex, state, node, last, args, keywords))]
     if last == "Parameter":
@@ -134,7 +138,7 @@ def _call_torch(
     if last == "GradScaler":
         return [(state, state.new(node, Scaler()))]
     if last in CHECKPOINTS and args:
-        return ex.invoke(state, node, args[0], args[1:], _without_options(keywords))
+        return _checkpoint(ex, state, node, args[0], args[1:], keywords)
     if last == "Variable":
         return [(state, _variable(state, node, args, keywords))]
     if last in TRANSPARENT and args:
@@ -152,6 +156,24 @@ PASSES: Mapping[str, Form] = {
 
 def _is_layer(name: str, last: str) -> bool:
     return name.startswith("torch.nn.") and ".functional." not in name and last[:1].isupper()
+
+
+def _checkpoint(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    func: Value,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Run a checkpointed function; a reentrant one makes no graph if no argument has one."""
+    grad = state.grad
+    if keywords.get("use_reentrant") == TRUE and all(is_tensor(state, value) for value in args):
+        state.grad = grad and any(True for value in args for _ in state.handles(value))
+    results = ex.invoke(state, node, func, args, _without_options(keywords))
+    for after, _ in results:
+        after.grad = grad
+    return results
 
 
 def _without_options(keywords: Mapping[str, Value]) -> dict[str, Value]:

@@ -49,7 +49,8 @@ RETURN_NOTHING = frozenset(
     "zero_grad load_state_dict register_forward_hook register_full_backward_hook "
     "save_hyperparameters __init__ __setstate__".split()
 )
-REGISTER = frozenset(("add_module", "register_module", "register_buffer", "register_parameter"))
+ADD = frozenset(("add_module", "register_module"))
+REGISTER = ADD | {"register_buffer", "register_parameter"}
 
 
 def call_module(
@@ -83,8 +84,7 @@ def call_module(
         clear_gradients(state, parameters(state, owner), args, keywords)
     if name in RETURN_NOTHING or name in SINKS:
         return [(state, NONE)]
-    if name in REGISTER and len(args) > 1 and isinstance(args[0], Const):
-        _set(state, owner, str(args[0].value), args[1])
+    if name in REGISTER and len(args) > 1 and _register(state, owner, name, args[0], args[1]):
         return [(state, NONE)]
     return _structure(ex, state, node, owner, name, args, keywords)
 
@@ -121,6 +121,21 @@ def _structure(
         items = tuple(Tuple((state.sym(node, "text"), part)) for part in _children(state, owner))
         return [(state, state.new(node, List(items)))]
     return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+
+
+def _register(state: State, owner: Ref, method: str, name: Value, value: Value) -> bool:
+    """Give a module a part of a name; a container of unknown names gets it all the same."""
+    found = state.get(owner, Layer)
+    if found is not None and method in ADD:
+        keys = found.keys
+        if isinstance(name, Const) and len(keys) == len(found.children):
+            keys = (*keys, str(name.value))
+        state.put(owner, replace(found, children=(*found.children, value), keys=keys))
+        return True
+    if isinstance(name, Const):
+        _set(state, owner, str(name.value), value)
+        return True
+    return False
 
 
 def _children(state: State, owner: Ref) -> tuple[Value, ...]:

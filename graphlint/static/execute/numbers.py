@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphlint.static.execute.branches import negate
+from graphlint.static.execute.classes import value_of_member
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import FALSE, TRUE, Const, Key, Sym, Value
 
@@ -107,6 +108,9 @@ def _large(op: str, left: Any, right: Any) -> bool:
 
 def compare(state: State, op: str, left: Value, right: Value) -> Value:
     """Compare two values that are neither tensors nor containers."""
+    first, second = value_of_member(left), value_of_member(right)
+    if first is not None and second is not None:
+        op, left, right = {"Is": "Eq", "IsNot": "NotEq"}.get(op, op), first, second
     if isinstance(left, Const) and isinstance(right, Const):
         try:
             return Const(bool(COMPARISON[op](left.value, right.value)))

@@ -38,6 +38,15 @@ class Const:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A member of an enumeration, which a `Const` holds: where it is defined, and its value."""
+
+    enum: Address
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Sym:
     """A value that is not known, by name: equal names are equal values.
 

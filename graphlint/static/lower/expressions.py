@@ -145,8 +145,11 @@ class ExpressionLowering:
         return ir.Dict(self.places.of(node), items)
 
     def _joinedstr(self, node: ast.JoinedStr) -> ir.Expr:
-        parts = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
-        return ir.Text(self.places.of(node), self.exprs(parts))
+        filled = [part for part in node.values if isinstance(part, ast.FormattedValue)]
+        joined = all(part.conversion == -1 and part.format_spec is None for part in filled)
+        used = node.values if joined else filled
+        parts = [part.value if isinstance(part, ast.FormattedValue) else part for part in used]
+        return ir.Text(self.places.of(node), self.exprs(parts), joined)
 
     def _listcomp(self, node: ast.ListComp) -> ir.Expr:
         return self._comprehension("list", node, (node.elt,))

@@ -1,0 +1,151 @@
+"""What is true of stores, `create_graph` and `retain_grad`, found out by changing one thing.
+
+A store *leaks* if fewer nodes live from iteration to iteration when it stores without the graph,
+and the program prints the same. `create_graph` is *unneeded* if the program prints the same without
+it, and *missing* if it prints something else with it; so is `retain_grad()`.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from .facts import Row, Start, View
+from .outcome import Control, Execution, Outcome
+
+LEAK = "leak"
+UNNEEDED_CREATE = "unneeded-create"
+MISSING_CREATE = "missing-create"
+UNNEEDED_RETAIN_GRAD = "unneeded-retain-grad"
+MISSING_RETAIN_GRAD = "missing-retain-grad"
+
+FEWEST_ITERATIONS = 5
+ENOUGH = 60
+GRAPHS = re.compile(r",? ?(grad_fn=<[^>]*>|requires_grad=True)")
+NUMBER = re.compile(r"-?\d+\.?\d*(?:e[-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that is true of a place in a program.
+
+    Attributes:
+        place: file and row.
+        verdict: what is true.
+        places: all places at which a finding about it may stand, if there are others.
+    """
+
+    place: Row
+    verdict: str
+    places: frozenset[Row] = frozenset()
+
+    @property
+    def rows(self) -> frozenset[Row]:
+        """All places at which a finding about it may stand."""
+        return self.places or frozenset({self.place})
+
+
+def find_marks(starts: Sequence[Start], views: Sequence[View]) -> Iterator[Mark]:
+    """Yield what is true of a program over all its settings: nothing where torch refuses a pass."""
+    runs = list(zip(starts, views, strict=True))
+    if any(_refused(seen) for seen in views):
+        return
+    yield from _leaks(runs)
+    yield from _creations(runs)
+    yield from _kept_gradients(runs)
+
+
+Runs = Sequence[tuple[Start, View]]
+Lives = tuple[tuple[str, int, int], ...]
+
+
+def _refused(seen: View) -> bool:
+    """Tell whether torch refuses a pass for what earlier passes or steps did."""
+    return any(e.error in {"freed", "modified"} for e in seen.written.executions)
+
+
+def _leaks(runs: Runs) -> Iterator[Mark]:
+    """Yield the stores that leak; of those that store the same value on its way, all are told."""
+    leaking: dict[int, list[Lives]] = {}
+    needed: set[int] = set()
+    for start, seen in runs:
+        written = start.run(Control(count=True)) if seen.written.stored else seen.written
+        if not _climbs(written.lives):
+            continue
+        cuts = {n: start.run(Control(count=True, cut=frozenset({n}))) for n in written.stored}
+        needed |= {number for number, cut in cuts.items() if not alike(cut, written)}
+        harmless = frozenset(cuts) - needed
+        none = start.run(Control(count=True, cut=harmless))
+        for number in sorted(harmless):
+            alone = start.run(Control(count=True, cut=harmless - {number}))
+            if _grows(written, cuts[number]) or (alike(none, written) and _grows(alone, none)):
+                leaking.setdefault(number, []).append(cuts[number].lives)
+    points = runs[0][0].source.points.stores
+    for number, lives in leaking.items():
+        same = [n for n, other in leaking.items() if other == lives and n not in needed]
+        if number in same[:1]:
+            places = frozenset((points[n].file, points[n].row) for n in same)
+            yield Mark((points[number].file, points[number].row), LEAK, places)
+
+
+def _grows(written: Outcome, without: Outcome) -> bool:
+    """Tell whether more nodes live in each iteration of some loop than if a store has no graph."""
+    pairs = zip(written.lives, without.lives, strict=False)
+    return _climbs([(loop, instance, a - b) for (loop, instance, a), (_, _, b) in pairs])
+
+
+def _climbs(lives: Iterable[tuple[str, int, int]]) -> bool:
+    """Tell whether a number grows with each iteration of the second half of some loop."""
+    ordered = sorted(lives, key=lambda life: life[:2])
+    for _, group in groupby(ordered, key=lambda life: life[:2]):
+        counts = [count for _, _, count in group]
+        late = counts[len(counts) // 2 - 1 :]
+        steps = [after - before for before, after in pairwise(late)]
+        if len(counts) >= FEWEST_ITERATIONS and all(step > 0 for step in steps):
+            return True
+    return False
+
+
+def _creations(runs: Runs) -> Iterator[Mark]:
+    created = _calls(runs, lambda execution: execution.creates)
+    failing = any(seen.written.error for _, seen in runs)
+    plain = _calls(runs, lambda e: not e.creates and (failing or e.kind == "grad"))
+    for call in created:
+        place = runs[0][0].source.where(call)
+        if all(alike(start.run(Control(create=(call, False))), s.written) for start, s in runs):
+            yield Mark(place, UNNEEDED_CREATE)
+    for call in plain - created:
+        place = runs[0][0].source.where(call)
+        if not all(alike(start.run(Control(create=(call, True))), s.written) for start, s in runs):
+            yield Mark(place, MISSING_CREATE)
+
+
+def _calls(runs: Runs, chosen: Callable[[Execution], bool]) -> set[ast.Call]:
+    executions = (e for _, seen in runs for e in seen.written.executions)
+    return {execution.call for execution in executions if chosen(execution)}
+
+
+def _kept_gradients(runs: Runs) -> Iterator[Mark]:
+    calls = {call for _, seen in runs for call in seen.written.retained}
+    for call in calls:
+        if all(alike(start.run(Control(forget=call)), seen.written) for start, seen in runs):
+            yield Mark(runs[0][0].source.where(call), UNNEEDED_RETAIN_GRAD)
+    missed = {number for _, seen in runs for number in seen.survey.missed}
+    for number in sorted(missed):
+        point = runs[0][0].source.points.reads[number]
+        yield Mark((point.file, point.row), MISSING_RETAIN_GRAD)
+
+
+def alike(one: Outcome, other: Outcome) -> bool:
+    """Tell whether two runs ended alike and printed the same, up to rounding and to graphs."""
+    if one.error[:ENOUGH] != other.error[:ENOUGH]:
+        return False
+    first, second = GRAPHS.sub("", one.output), GRAPHS.sub("", other.output)
+    if NUMBER.sub("#", first) != NUMBER.sub("#", second):
+        return False
+    pairs = zip(NUMBER.findall(first), NUMBER.findall(second), strict=True)
+    return all(math.isclose(float(a), float(b), rel_tol=1e-4, abs_tol=1e-6) for a, b in pairs)

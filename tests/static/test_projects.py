@@ -1,0 +1,57 @@
+"""Programs of several files are linted together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+from graphlint.linting import lint_paths
+
+
+def found(folder: Path, **files: str) -> list[tuple[str, str, int]]:
+    """Return code, file and row of what is found in files; `a__init` stands for `a/__init__.py`."""
+    for name, text in files.items():
+        parts = name.split("__")
+        parts[-1] = "__init__" if parts[-1] == "init" else parts[-1]
+        path = folder.joinpath(*parts).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text))
+    findings = lint_paths([folder]).findings
+    return [(f.code, str(Path(f.filename).relative_to(folder)), f.location.row) for f in findings]
+
+
+ENGINE = """
+    import torch
+
+    class Engine:
+        def __init__(self, keep):
+            self.keep = keep
+            self.weight = torch.randn(3, requires_grad=True)
+
+        def run(self):
+            for _ in range(2):
+                curve = self.weight.exp()
+                self.step(curve.sum(), curve.mean())
+
+        def step(self, first, second):
+            first.backward(retain_graph=self.keep)
+            second.backward()
+"""
+
+
+def test_callers_are_found_behind_methods_of_generic_names(tmp_path: Path) -> None:
+    main = "from engine import Engine\nEngine({}).run()\n"
+    assert found(tmp_path, engine=ENGINE, main=main.format("keep=True")) == []
+    assert found(tmp_path, engine=ENGINE, main=main.format("keep=False")) == [
+        ("RG102", "engine.py", 15)
+    ]
+
+
+def test_callers_are_found_in_source_layouts(tmp_path: Path) -> None:
+    main = "from package import Engine\nEngine(False).run()\n"
+    assert found(
+        tmp_path,
+        src__package__init="from .engine import Engine",
+        src__package__engine=ENGINE,
+        scripts__train=main,
+    ) == [("RG102", "src/package/engine.py", 15)]
