@@ -45,6 +45,7 @@ class ProgramCommand(click.Command):
     show_default=True,
     help="Measure the bytes of one in so many retained passes of a call.",
 )
+@click.option("--live", is_flag=True, help="Show the table while the program runs, on a terminal.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no table.")
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
@@ -54,6 +55,7 @@ def command(
     module: bool,
     output: Path | None,
     every: int,
+    live: bool,
     quiet: bool,
     script: str,
     args: tuple[str, ...],
@@ -63,9 +65,12 @@ def command(
     All that follows SCRIPT belongs to the program. It keeps its exit status and its traceback. The
     table goes to standard error, so that the program's own output stays as it is.
     """
+    from graphlint.cli._live import LiveTable
     from graphlint.runtime.program import RunOptions, run_program
 
-    result = run_program(script, args, RunOptions(module=module, output=output, every=every))
+    watch = LiveTable if live else None
+    options = RunOptions(module=module, output=output, every=every, watch=watch)
+    result = run_program(script, args, options)
     if not quiet:
         click.echo(f"\n{result.report}", err=True)
         if result.output is not None:

@@ -11,7 +11,8 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -41,11 +42,14 @@ class RunOptions:
         output: a file to write the profile to. Of several processes of a launcher each writes its
             own: `profile.json` becomes `profile.rank0.json`.
         every: measure the bytes of one in so many retained passes of a call.
+        watch: shows what is recorded while the program runs: it is handed a function that returns
+            the profile up to now, None before there is any, and is entered around the program.
     """
 
     module: bool = False
     output: Path | None = None
     every: int = 1
+    watch: Callable[[Callable[[], Profile | None]], AbstractContextManager[object]] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ def run_program(
     require_torch()
     main = find_module(target) if options.module else find_script(target)
     session = _Session(options.every, str(Path.cwd()))
-    with as_main(main, list(argv)) as module, when_imported("torch", session.begin):
+    watch = options.watch(lambda: session.now(target)) if options.watch else nullcontext()
+    with as_main(main, list(argv)) as module, when_imported("torch", session.begin), watch:
         try:
             status = _run(main, module.__dict__)
         finally:
@@ -131,6 +136,16 @@ class _Session:
         """Record no more."""
         if self._recorder is not None:
             self._recorder.stop()
+
+    def now(self, program: str) -> Profile | None:
+        """Return what was recorded up to now, without the rules' findings."""
+        if self._recorder is None:
+            return None
+        from graphlint.runtime.summary import summarise
+
+        return self._guard.run(
+            summarise, self._recorder, program=program, folder=self._folder, judge=None
+        )
 
     def profile(self, program: str) -> Profile:
         """Return what was recorded; an empty profile where the program had no use for torch."""

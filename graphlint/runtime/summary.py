@@ -64,9 +64,8 @@ def summarise(
     sources = Sources(folder or str(Path.cwd()))
     visits = [visit for visit, _ in still_open]
     findings = recorder.guard.run(_find, recorder, visits, final, sources, judge) or ()
-    records = sorted(
-        recorder.sites.values(), key=lambda site: (-site.exclusive_bytes.max, -site.passes)
-    )
+    records = list(recorder.sites.values())  # at one go: the program may run on meanwhile
+    records.sort(key=lambda site: (-site.exclusive_bytes.max, -site.passes))
     passing = [site for site in records if site.passes]
     return Profile(
         program=program,
