@@ -323,6 +323,23 @@ class ContextTensor:
 
 
 @dataclass(frozen=True, slots=True)
+class HookCycle:
+    """A hook's function holds a tensor whose graph holds the hook.
+
+    Attributes:
+        site: the call that registers the hook.
+        made: where the tensor was made.
+        name: the variable or attribute that the function knows it by.
+        doubts: what weakens the claim.
+    """
+
+    site: Site
+    made: Site
+    name: str
+    doubts: frozenset[Doubt] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """All calls of a model in evaluation mode at one place: nobody differentiates what they build.
 
@@ -472,6 +489,7 @@ class Trace:
         retained_grads: calls of `retain_grad`.
         context_tensors: tensors that custom functions keep on `ctx`.
         visits: every pass in full, where that was asked for: `explain` tells of them.
+        hook_cycles: hooks that hold the graph that holds them.
         evaluations: calls of models in evaluation mode that build graphs for nobody.
         observed: the trace comes from a real run.
     """
@@ -489,6 +507,7 @@ class Trace:
     retained_grads: tuple[RetainGrad, ...] = ()
     context_tensors: tuple[ContextTensor, ...] = ()
     visits: tuple[Visit, ...] = ()
+    hook_cycles: tuple[HookCycle, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     observed: bool = False
 

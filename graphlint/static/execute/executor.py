@@ -16,6 +16,7 @@ from graphlint.static import ir
 from graphlint.static.execute.frames import Frame, Frames
 from graphlint.static.execute.gradients import note_end, note_escape
 from graphlint.static.execute.graph import reachable
+from graphlint.static.execute.hooks import settle_hooks
 from graphlint.static.execute.leaks import settle_holds
 from graphlint.static.execute.merge import Outcome, settle
 from graphlint.static.execute.records import Records
@@ -237,6 +238,7 @@ class Executor:
             self.records.cut_short(state.pending.values())
         else:
             settle_holds(self, state, escaping)
+            settle_hooks(self, state)
         settle(self, state, ())
 
     def enter(

@@ -9,6 +9,7 @@ from graphlint.static import ir
 from graphlint.static.execute import containers, module_methods, tensor_methods, unknown
 from graphlint.static.execute.distributions import call_distribution
 from graphlint.static.execute.grad_reads import note_method
+from graphlint.static.execute.hooks import note_registered
 from graphlint.static.execute.modules import asked_mode, call_optimizer, leaf_tensors, set_training
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor, note_tensor
 from graphlint.static.execute.passes import run_pass
@@ -54,6 +55,7 @@ VIEWS = frozenset(
 TEXT_METHODS = frozenset(
     "startswith endswith lower upper strip lstrip rstrip removeprefix removesuffix title".split()
 )
+NODE_HOOKS = frozenset(("register_hook", "register_prehook"))
 ENGINES = ("accelerator", "fabric", "engine", "strategy", "scaler", "trainer")
 """Names of objects whose `backward(loss)` runs a pass over their argument."""
 
@@ -204,6 +206,11 @@ def _quiet(
     if name in ("train", "eval"):
         set_training(state, owner, asked_mode(name, args, keywords))
         return owner
+    if name in NODE_HOOKS:
+        kind, *rest = owner.name
+        if kind == "attribute" and rest[1] == "grad_fn" and isinstance(rest[0], int):
+            note_registered(state, node, Ref(rest[0]), args)
+        return state.sym(node, "handle")
     if name in PARAMETER_METHODS:
         return leaf_tensors(state, node, [("unknown", owner.name)])
     return NONE if name in QUIET_METHODS else None

@@ -17,6 +17,7 @@ from graphlint.trace import (
     ContextTensor,
     Doubt,
     Hold,
+    HookCycle,
     Pass,
     Run,
     Site,
@@ -54,6 +55,7 @@ class Records:
         stepping: the loops, as syntax nodes, in which an optimizer steps.
         settled: calls of which something was followed until nobody could reach its graph.
         contexts: tensors that custom functions keep on `ctx`.
+        hook_cycles: hooks that hold the graph that holds them.
         visits: every pass in full, where `telling` says that somebody wants to know.
         forwards: the custom functions whose forward was run for that, and how their arguments were
             tensors.
@@ -67,6 +69,7 @@ class Records:
     absolved: set[Site] = field(default_factory=set)
     stepping: set[object] = field(default_factory=set)
     contexts: dict[ContextTensor, None] = field(default_factory=dict)
+    hook_cycles: dict[HookCycle, None] = field(default_factory=dict)
     forwards: set[tuple[ir.Function, tuple[bool, ...]]] = field(default_factory=set)
     telling: bool = False
     visits: dict[Visit, None] = field(default_factory=dict)
@@ -176,6 +179,7 @@ class Records:
             retained_grads=self.gradients.retained_grads(),
             context_tensors=tuple(self.contexts),
             visits=tuple(self.visits),
+            hook_cycles=tuple(self.hook_cycles),
             evaluations=self.evaluations.unused(),
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.gradients import note_discarded
+from graphlint.static.execute.hooks import note_handle_dropped
 from graphlint.static.execute.merge import BREAK, CONTINUE, NEXT, RAISE, Flow, Outcome, merge
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import NONE, Env
@@ -45,6 +46,7 @@ def expr_stmt(ex: Executor, node: ir.ExprStmt, state: State) -> list[Outcome]:
     results = ex.eval(node.value, state)
     for after, _ in results:
         note_discarded(ex, after, node.value)
+        note_handle_dropped(after, node.value)
     return [(after, NEXT) for after, _ in results]
 
 

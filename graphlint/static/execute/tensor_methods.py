@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.grad_reads import note_method, note_moved
+from graphlint.static.execute.hooks import note_registered
 from graphlint.static.execute.modules import set_requires_grad
 from graphlint.static.execute.numbers import name_of
 from graphlint.static.execute.ops import apply_inplace, apply_op
@@ -49,7 +50,8 @@ def call_tensor(
         return [(state, _size(owner, name, args))]
     note_method(ex, state, node, owner, name)
     if name in HOOKS:
-        return [(state, NONE)]
+        note_registered(state, node, owner, args)
+        return [(state, NONE if name == "retain_grad" else state.sym(node, "handle"))]
     if cuts(name):
         return [(state, state.sym(node) if is_plain(name) else state.tensor(node))]
     if find_inplace(name) is not None:
