@@ -15,9 +15,10 @@ from graphlint.trace import Site
 
 
 def render(stories: Sequence[Story], sources: Sources, options: Options) -> str:
-    """Return each story with its picture, an empty line after each."""
-    lines = (line for story in stories for line in (*_lines(story, sources, options), ""))
-    return "".join(f"{line}\n" for line in lines)
+    """Return each story with its picture, an empty line between them."""
+    return "\n".join(
+        "".join(f"{line}\n" for line in _lines(story, sources, options)) for story in stories
+    )
 
 
 def _lines(story: Story, sources: Sources, options: Options) -> Iterator[str]:
