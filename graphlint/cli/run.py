@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-_TAKES_VALUE = ("-o", "--output", "--every")
+from graphlint.runtime.needs import OVERHEAD
+
+_TAKES_VALUE = ("-o", "--output", "--every", "--overhead")
 _REPORT = "`graphlint report --format html` makes a page of it"
 
 
@@ -45,6 +47,13 @@ class ProgramCommand(click.Command):
     show_default=True,
     help="Measure the bytes of one in so many retained passes of a call.",
 )
+@click.option(
+    "--overhead",
+    type=click.FloatRange(0, min_open=True),
+    default=OVERHEAD,
+    show_default=True,
+    help="The share of CPU time that may go into looking at graphs; leave out graphs beyond it.",
+)
 @click.option("--live", is_flag=True, help="Show the table while the program runs, on a terminal.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no table.")
 @click.argument("script")
@@ -55,6 +64,7 @@ def command(
     module: bool,
     output: Path | None,
     every: int,
+    overhead: float,
     live: bool,
     quiet: bool,
     script: str,
@@ -68,8 +78,13 @@ def command(
     from graphlint.cli._live import LiveTable
     from graphlint.runtime.program import RunOptions, run_program
 
-    watch = LiveTable if live else None
-    options = RunOptions(module=module, output=output, every=every, watch=watch)
+    options = RunOptions(
+        module=module,
+        output=output,
+        every=every,
+        overhead=overhead,
+        watch=LiveTable if live else None,
+    )
     result = run_program(script, args, options)
     if not quiet:
         click.echo(f"\n{result.report}", err=True)

@@ -77,6 +77,11 @@ def notes(profile: Profile) -> list[str]:
         found.append("peaks and times are those of the rank where they are highest")
     if profile.truncated:
         found.append("some graphs were too large to walk whole; ≥ marks lower bounds")
+    if profile.is_sampled:
+        kept = sum(site.retained_passes for site in profile.sites)
+        seen = sum(site.seen_passes for site in profile.sites)
+        share = f", to stay under {profile.overhead:.1%} of CPU time" if profile.overhead else ""
+        found.append(f"{seen} of {kept} kept graphs were followed{share}")
     if profile.recorder_errors:
         errors = profile.recorder_errors
         found.append(f"the recorder failed {errors} times; its figures are incomplete")

@@ -113,6 +113,8 @@ def _merge_sites(sites: Sequence[SiteProfile]) -> SiteProfile:
             sum(site.released.still_held for site in sites),
         ),
         left_bytes=_spread([site.left_bytes for site in sites], others),
+        seen_passes=sum(site.seen_passes for site in sites),
+        measured_passes=sum(site.measured_passes for site in sites),
     )
 
 

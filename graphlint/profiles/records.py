@@ -100,6 +100,9 @@ class SiteProfile:
         holders: what holds the exclusive bytes of the largest pass.
         left_bytes: exclusive bytes that passes without retention left behind: those of nodes which
             they did not visit, and of attributes of custom functions' contexts.
+        seen_passes: of how many kept graphs the recorder looked who visits them again and how they
+            end; the rest was left out to save time. Reuse, release and hold times are theirs.
+        measured_passes: of how many of these it measured bytes and nodes.
     """
 
     filename: str
@@ -119,6 +122,8 @@ class SiteProfile:
     released: Released = Released()
     holders: tuple[HolderProfile, ...] = ()
     left_bytes: Spread = Spread()
+    seen_passes: int = 0
+    measured_passes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +219,7 @@ class Profile:
         held_by: what keeps graphs alive.
         findings: what the rules say of the run, in the JSON form of a finding.
         timelines: what was held over time, one for each process.
+        overhead: the share of CPU time that the recorder kept to, None where it kept to none.
     """
 
     program: str = ""
@@ -230,11 +236,17 @@ class Profile:
     held_by: tuple[HeldBy, ...] = ()
     findings: tuple[Mapping[str, Any], ...] = field(default=())
     timelines: tuple[Timeline, ...] = ()
+    overhead: float | None = None
 
     @property
     def ranks(self) -> tuple[int, ...]:
         """The processes that this is a profile of."""
         return tuple(line.rank for line in self.timelines) or (self.rank,)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether kept graphs were left out to save time."""
+        return any(0 < site.seen_passes < site.retained_passes for site in self.sites)
 
     @property
     def retained_anything(self) -> bool:

@@ -4,6 +4,14 @@
 `autograd.grad` call, whoever calls those: gradient scalers, checkpoints, data parallelism, training
 frameworks. It is looked up at each call in two modules, so that it can be replaced there even for
 programs that hold `backward` or `grad` under names of their own.
+
+# Note [Shortcuts]
+Most passes are of no interest: they keep nothing, and there is nothing that they could visit again.
+A small training step has emptied the processor's caches of all that the last pass used, so that
+every function called here, and every object looked at, costs several times what it costs in a loop
+of its own. So such passes are counted in the replacement itself. It finds the record of the call
+that runs the pass by the code and the instruction of torch's caller; the observer gives it the
+record, and takes all records back when passes become interesting.
 """
 
 from __future__ import annotations
@@ -12,16 +20,19 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple, Protocol
 
 import torch
+from torch import Tensor
 from torch._guards import TracingContext
 
 from graphlint.runtime.guard import Guard
 from graphlint.runtime.places import Caller, find_caller
 
 _NAME = "_engine_run_backward"
+_TENSOR_BACKWARD = Tensor.backward.__code__
+_SHORTCUTS = 4096
 
 
 class BackwardCall(NamedTuple):
@@ -33,7 +44,7 @@ class BackwardCall(NamedTuple):
         creates: it makes gradients that can be differentiated.
         inputs: the targets, where the pass is limited to the paths to these; else None.
         accumulates: it adds to `.grad`; otherwise it returns gradients.
-        caller: who ran the pass, None where nobody in sight did.
+        caller: who ran the pass.
     """
 
     outputs: Sequence[Any]
@@ -44,13 +55,36 @@ class BackwardCall(NamedTuple):
     caller: Caller
 
 
+class Tally(Protocol):
+    """What an observer counts a call's passes in.
+
+    Attributes:
+        passes: how often it ran.
+        retained: how often it kept the graph.
+        skipped: how many of the kept graphs nobody looked at.
+        skipped_until: the number of the next node, after the last of these passes.
+        rest: how many more of its passes that keep their graph nobody looks at.
+        look_at: the number of the next pass that is of interest whatever it keeps.
+    """
+
+    passes: int
+    retained: int
+    skipped: int
+    skipped_until: int
+    rest: int
+    look_at: int
+
+
 class Observer(Protocol):
     """Who is told of passes. What it raises is swallowed and counted by its guard."""
 
     guard: Guard
 
     def before(self, call: BackwardCall) -> Any:
-        """Take note of a pass that is about to run; what is returned is handed on."""
+        """Take note of a pass that is about to run; what is returned is handed on.
+
+        None says that there is nothing to tell `after`.
+        """
 
     def after(self, call: BackwardCall, note: Any, result: Any) -> None:
         """Take note of a pass that ran; `result` is what the engine returned."""
@@ -60,21 +94,27 @@ class Observer(Protocol):
 
 
 class ChokePoint:
-    """Replaces the engine's entry while anybody observes, and tells the observers of each pass."""
+    """Replaces the engine's entry while anybody observes, and tells the observers of each pass.
+
+    Attributes:
+        quiet: the one observer has nothing to look for, see Note [Shortcuts].
+    """
 
     def __init__(self) -> None:
         """Start with no observer and nothing replaced."""
+        self.quiet = False
         self._observers: tuple[Observer, ...] = ()
         self._lock = threading.RLock()
         self._original: Callable[..., Any] | None = None
         self._replacement: Callable[..., Any] | None = None
-        self._running = threading.local()
+        self._shortcuts: dict[tuple[int, int], tuple[CodeType, Tally]] = {}
 
     def attach(self, observer: Observer) -> None:
         """Begin to tell an observer of passes."""
         with self._lock:
             if observer not in self._observers:
                 self._observers = (*self._observers, observer)
+            self._forget()
             if self._replacement is None:
                 self._install()
 
@@ -82,22 +122,75 @@ class ChokePoint:
         """Stop telling an observer; with the last one, the engine's own entry is put back."""
         with self._lock:
             self._observers = tuple(o for o in self._observers if o is not observer)
+            self._forget()
             if not self._observers:
                 self._restore()
 
+    def shorten(self, caller: Caller, tally: Tally) -> None:
+        """Count a call's passes without telling the one observer, while that is quiet.
+
+        Args:
+            caller: who ran one of them.
+            tally: where to count.
+        """
+        if len(self._observers) == 1 and caller.is_direct:
+            if len(self._shortcuts) >= _SHORTCUTS:
+                self._shortcuts.clear()
+            code = caller.frame.f_code
+            self._shortcuts[id(code), caller.frame.f_lasti] = code, tally
+
+    def _forget(self) -> None:
+        self.quiet = False
+        self._shortcuts.clear()
+
     def _install(self) -> None:
         original = getattr(torch.autograd.graph, _NAME)
+        get_frame = sys._getframe
 
         def _engine_run_backward(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
             # A tool that replaced us may put us back long after we were replaced by a later one.
-            current = self._replacement is _engine_run_backward
-            if not (current and self._observers) or _is_transformed():
+            if self._replacement is not _engine_run_backward or _is_transformed():
                 return original(outputs, *args, **kwargs)
-            return self._observe(original, outputs, args, kwargs)
+            if not (self.quiet and self._count(get_frame(1), args)):
+                return self._observe(original, outputs, args, kwargs)
+            try:
+                return original(outputs, *args, **kwargs)
+            except BaseException as error:
+                self._tell_failed(get_frame(1), outputs, args, kwargs, error)
+                raise
 
         self._original, self._replacement = original, _engine_run_backward
         for module in (torch.autograd.graph, torch.autograd):
             setattr(module, _NAME, _engine_run_backward)
+
+    def _count(self, engine: FrameType, args: tuple[Any, ...]) -> bool:
+        """Count a pass if it is of no interest, see Note [Shortcuts].
+
+        Args:
+            engine: the frame that called the engine.
+            args: what it called the engine with, after the outputs: see `_read_call`.
+        """
+        frame = engine.f_back
+        if frame is not None and frame.f_code is _TENSOR_BACKWARD:
+            frame = frame.f_back
+        # What is no plain flag may have a truth value that takes time, or raises.
+        if frame is None or len(args) < 3 or type(args[1]) is not bool:
+            return False
+        known = self._shortcuts.get((id(frame.f_code), frame.f_lasti))
+        if known is None or known[0] is not frame.f_code:
+            return False
+        tally = known[1]
+        if tally.passes + 1 >= tally.look_at:
+            return False
+        if args[1]:
+            if not tally.rest or args[2] is not False:
+                return False
+            tally.rest -= 1
+            tally.retained += 1
+            tally.skipped += 1
+            tally.skipped_until = torch.autograd._get_sequence_nr()
+        tally.passes += 1
+        return True
 
     def _restore(self) -> None:
         """Put the original back where the replacement still stands.
@@ -118,40 +211,40 @@ class ChokePoint:
         kwargs: dict[str, Any],
     ) -> Any:
         observers = self._observers
-        running = self._frames_running()
         # The frame that called the replacement: torch's own `backward` or `grad`.
+        if not observers:
+            return original(outputs, *args, **kwargs)
         call = observers[0].guard.run(_read_call, sys._getframe(2), outputs, args, kwargs)
-        if call is None or call.caller.frame in running:
-            # Nobody's pass, or one that torch runs within a pass of the same line (a reentrant
-            # checkpoint's): it belongs to that line's pass.
+        if call is None:
+            # Nobody's pass, or one that torch runs within another (a reentrant checkpoint's).
             return original(outputs, *args, **kwargs)
         notes = [observer.guard.run(observer.before, call) for observer in observers]
-        running.append(call.caller.frame)
         try:
             result = original(outputs, *args, **kwargs)
         except BaseException as error:
-            _tell_failed(observers, call, notes, error)
+            for observer in observers:
+                observer.guard.run(observer.failed, call, notes.pop(0), error)
             # This frame lives on in the error's traceback: it must not keep graphs alive.
-            notes.clear()
+            del call
             raise
-        finally:
-            running.pop()
         for observer, note in zip(observers, notes, strict=True):
-            observer.guard.run(observer.after, call, note, result)
+            if note is not None:
+                observer.guard.run(observer.after, call, note, result)
         return result
 
-    def _frames_running(self) -> list[FrameType]:
-        frames: list[FrameType] | None = getattr(self._running, "frames", None)
-        if frames is None:
-            frames = self._running.frames = []
-        return frames
-
-
-def _tell_failed(
-    observers: Sequence[Observer], call: BackwardCall, notes: Sequence[Any], error: BaseException
-) -> None:
-    for observer, note in zip(observers, notes, strict=True):
-        observer.guard.run(observer.failed, call, note, error)
+    def _tell_failed(
+        self,
+        engine: FrameType,
+        outputs: Sequence[Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        error: BaseException,
+    ) -> None:
+        """Tell of a pass that raised, though it was taken to be of no interest."""
+        for observer in self._observers:
+            call = observer.guard.run(_read_call, engine, outputs, args, kwargs)
+            if call is not None:
+                observer.guard.run(observer.failed, call, None, error)
 
 
 @cache
@@ -161,10 +254,14 @@ def choke_point() -> ChokePoint:
 
 
 def _is_transformed() -> bool:
-    """Whether a transform or a tracer runs the pass: on tensors that stand for others."""
-    return (
-        torch._C._are_functorch_transforms_active()
-        or torch.compiler.is_compiling()
+    """Whether a transform or a tracer runs the pass: on tensors that stand for others.
+
+    Tracers run it under a dispatch mode of theirs; the rest of the question takes longer.
+    """
+    if torch._C._are_functorch_transforms_active():
+        return True
+    return bool(torch._C._len_torch_dispatch_stack()) and (
+        torch.compiler.is_compiling()
         or ("torch._dynamo" in sys.modules and TracingContext.try_get() is not None)
     )
 

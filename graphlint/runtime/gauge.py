@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphlint.runtime.needs import OVERHEAD
 from graphlint.runtime.profile import Profiling
 from graphlint.runtime.report import Report
 
@@ -23,7 +24,7 @@ class Gauge:
         Args:
             every: measure the bytes of one in so many retained passes of a call.
         """
-        self._profiling = Profiling(every=every, output=None, summary=False)
+        self._profiling = Profiling(every=every, overhead=OVERHEAD, output=None, summary=False)
         self._running = False
 
     def start(self) -> None:

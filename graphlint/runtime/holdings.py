@@ -168,6 +168,12 @@ class Holdings:
                 alias.sparse = holding
 
 
+def saves_anything(node: Node) -> bool:
+    """Say whether a custom function's node saves anything."""
+    (raw,) = kind_of(node).raw
+    return bool(_saved_tensors(node, raw) or node.__dict__.get(_COMPILED))
+
+
 def _saved_tensors(node: Node, raw: str) -> Sequence[Any]:
     """Return what a node saves under an attribute; nothing once it is freed.
 

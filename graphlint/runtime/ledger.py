@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from uuid import uuid4
 
-from graphlint.runtime.marks import Deaths, Mark, Tally, Visit
+from graphlint.runtime.holdings import saves_anything
+from graphlint.runtime.marks import Deaths, Lifetime, Mark, Tally, Visit
 from graphlint.runtime.nodes import Node, Walk, kind_of, roots_of, walk
 from graphlint.runtime.sizes import GraphSize
 from graphlint.runtime.timeline import TimeLine
@@ -34,7 +35,7 @@ class Ledger:
         self.key = f"graphlint-{uuid4().hex}"
         self._limit = limit
         self._clock = clock
-        self._deaths = Deaths(clock)
+        self._deaths: Deaths = Deaths()
         self._touched = 0
         self._open_bytes = 0
 
@@ -51,27 +52,32 @@ class Ledger:
         allowance = self._limit - self._touched
         if allowance <= 0:
             return Walk(truncated=True)
-        return walk(roots_of(outputs), allowance, self.key)
+        return walk(roots_of(outputs), allowance, self.key if self._touched else None)
 
-    def keep(self, visit: Visit, nodes: Sequence[Node], size: GraphSize | None) -> None:
+    def keep(
+        self, visit: Visit, nodes: Sequence[Node], size: GraphSize | None, guess: int = 0
+    ) -> None:
         """Mark what a pass keeps.
 
         Args:
             visit: the pass.
             nodes: the nodes that it visited and those that it made.
             size: their size, where it was measured.
+            guess: their exclusive bytes, where it was not.
         """
         self.timeline.reach(visit.started)
+        visit.held_bytes = 0 if size else guess
         tally = Tally(0, visit)
-        lifetime = self._deaths.watch(tally)
-        blank = Mark(lifetime, tally, visit)
-        for index, node in enumerate(nodes):
-            saves = size.saves[index] if size else kind_of(node).can_save
-            held = size.node_bytes.get(index, 0) if size else 0
-            mark = Mark(lifetime, tally, visit, saves, held) if saves else blank
-            self._place(node, mark)
+        lifetime = self._watch(tally)
+        saving, blank = Mark(lifetime, tally, visit, saves=True), Mark(lifetime, tally, visit)
+        place = self._place if self._touched else self._place_first
+        for index, (node, saves) in enumerate(zip(nodes, _saving(nodes, size), strict=True)):
+            mark = saving if saves else blank
+            if size and index in size.node_bytes:
+                mark = Mark(lifetime, tally, visit, saves, size.node_bytes[index])
+                visit.held_bytes += mark.bytes
             visit.open += saves
-            visit.held_bytes += held
+            place(node, mark)
         self.open[id(visit)] = visit
         self._open_bytes += visit.held_bytes
         self.peak_bytes = max(self.peak_bytes, self._open_bytes)
@@ -83,7 +89,7 @@ class Ledger:
         if self.open:
             self.timeline.reach(self._clock())
         tally = Tally(0, None)
-        lifetime = self._deaths.watch(tally)
+        lifetime = self._watch(tally)
         freed, blank = Mark(lifetime, tally, visit, saves=True), Mark(lifetime, tally, visit)
         for node in nodes:
             self._place(node, freed if kind_of(node).can_save else blank)
@@ -91,18 +97,22 @@ class Ledger:
     def touch(self, nodes: Sequence[Node]) -> None:
         """Mark those nodes that bear no mark, so that it is known when they die."""
         tally = Tally(0, None)
-        touched = Mark(self._deaths.watch(tally), tally, None)
+        touched = Mark(self._watch(tally), tally, None)
         for node in nodes:
             if self.key not in node.metadata:
                 self._place(node, touched)
 
     def bury(self) -> None:
         """Take in the deaths of nodes since the last time."""
-        for death in self._deaths.take():
-            self._touched -= death.tally.nodes
-            visit = death.tally.visit
+        while self._deaths:
+            tally, at = self._deaths.popleft()
+            self._touched -= tally.nodes
+            visit = tally.visit
             if visit is not None and not visit.ended:
-                self._end(visit, death.at, by_later_pass=False)
+                self._end(visit, at, by_later_pass=False)
+
+    def _watch(self, tally: Tally) -> Lifetime:
+        return Lifetime(tally, self._deaths, self._clock)
 
     def _place(self, node: Node, mark: Mark) -> None:
         """Put a mark on a node, in place of the one that is there."""
@@ -117,6 +127,13 @@ class Ledger:
             self._release(before)
         mark.tally.nodes += 1
         metadata[self.key] = mark
+
+    def _place_first(self, node: Node, mark: Mark) -> None:
+        """Put a mark on a node where no node bears any."""
+        if not kind_of(node).leaf:
+            self._touched += 1
+            mark.tally.nodes += 1
+            node.metadata[self.key] = mark
 
     def _release(self, mark: Mark) -> None:
         """Take a node from the pass that kept it: a later one has visited it."""
@@ -137,3 +154,17 @@ class Ledger:
         self._open_bytes -= visit.held_bytes
         visit.held_bytes = 0
         visit.site.end(visit, at - visit.started, by_later_pass)
+
+
+def _saving(nodes: Sequence[Node], size: GraphSize | None) -> list[bool]:
+    """Say for each node whether it saves anything; unmeasured, torch's own are taken to.
+
+    They do, but for a few corner cases: a linear layer of which the bias alone is trained.
+    """
+    if size is not None:
+        return size.saves
+    kinds = [kind_of(node) for node in nodes]
+    return [
+        saves_anything(node) if kind.python else kind.can_save
+        for node, kind in zip(nodes, kinds, strict=True)
+    ]

@@ -11,7 +11,6 @@ second visited what the first one kept. It saves nothing, either: visiting it tw
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,8 +35,9 @@ class Visit:
         open: how many of the kept nodes that save tensors no later pass has visited.
         held_bytes: exclusive bytes of those nodes.
         reuses: the calls that visited what it kept; whether the graph travelled round a loop.
-        run: the passes over one graph that it is part of, where it keeps the graph.
-        ordinal: its place in that run.
+        run: the call's passes over the graph, where there are several.
+        ordinal: its place among these.
+        partial: nobody looked at passes of the call that visited the graph before or after it.
         ended: nothing that it kept is left.
     """
 
@@ -52,13 +52,14 @@ class Visit:
     reuses: dict[tuple[SiteRecord, Carried], None] = field(default_factory=dict)
     run: RunRecord | None = None
     ordinal: int = 0
+    partial: bool = False
     ended: bool = False
 
-
-class Lifetime:
-    """An object that all marks of one pass share: it dies with the last marked node."""
-
-    __slots__ = ("__weakref__",)
+    def cut_short(self) -> None:
+        """Note that the call's passes over the graph go on where nobody looks."""
+        self.partial = True
+        if self.run is not None:
+            self.run.partial = True
 
 
 @dataclass(eq=False, slots=True)
@@ -88,41 +89,31 @@ class Mark:
     bytes: int = 0
 
 
-@dataclass(eq=False, slots=True)
-class Death:
-    """The last node with a pass's marks has died, or was marked anew."""
+class Lifetime:
+    """An object that all marks of one pass share: it dies with the last marked node.
 
-    tally: Tally
-    at: float
-
-
-class Deaths:
-    """Notices when the marks of a pass are gone.
-
-    The notice may come at any moment, on whichever thread drops the graph, in the middle of a
-    garbage collection: all it does is to append to a queue, which is read at the next pass.
+    Its end may come at any moment, on whichever thread drops the graph, in the middle of a garbage
+    collection, or when Python has cleared its modules: all that happens then is that a queue, which
+    is read at the next pass, gets one more entry.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """Start with an empty queue.
+    __slots__ = ("_clock", "_queue", "_tally")
+
+    def __init__(self, tally: Tally, queue: Deaths, clock: Callable[[], float]) -> None:
+        """Begin to live.
 
         Args:
-            clock: gives the time, in seconds.
+            tally: the count of nodes that bear the marks.
+            queue: takes the tally and the time at the end.
+            clock: gives that time, in seconds.
         """
+        self._tally = tally
+        self._queue = queue
         self._clock = clock
-        self._queue: deque[Death] = deque()
 
-    def watch(self, tally: Tally) -> Lifetime:
-        """Return a lifetime whose end will be noticed."""
-        lifetime = Lifetime()
-        queue, clock = self._queue, self._clock
-        finalizer = weakref.finalize(lifetime, lambda: queue.append(Death(tally, clock())))
-        finalizer.atexit = False
-        return lifetime
+    def __del__(self) -> None:
+        self._queue.append((self._tally, self._clock()))
 
-    def take(self) -> list[Death]:
-        """Return the deaths since the last time."""
-        deaths = []
-        while self._queue:
-            deaths.append(self._queue.popleft())
-        return deaths
+
+# The ends of lifetimes: whose they were, and when.
+Deaths = deque[tuple[Tally, float]]

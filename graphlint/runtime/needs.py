@@ -7,6 +7,9 @@ import sys
 
 from graphlint.errors import GraphlintError
 
+# The share of a program's CPU time that goes into looking at graphs, unless asked otherwise.
+OVERHEAD = 0.03
+
 
 class TorchMissingError(GraphlintError):
     """The runtime observer was asked for where torch is not installed."""

@@ -5,7 +5,7 @@ A walk is not free of consequences. See Note [Touched nodes].
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -46,14 +46,11 @@ class NodeKind:
     leaf: bool = False
     opaque: bool = False
     python: bool = False
-
-    @property
-    def can_save(self) -> bool:
-        """Whether nodes of this kind can save tensors for their pass."""
-        return bool(self.raw) or self.opaque
+    can_save: bool = False
 
 
-_PYTHON_FUNCTION = NodeKind(raw=("_raw_saved_tensors",), python=True)
+_PYTHON_FUNCTION = NodeKind(raw=("_raw_saved_tensors",), python=True, can_save=True)
+_LEAF: type = torch._C._functions.AccumulateGrad
 
 
 def kind_of(node: Node) -> NodeKind:
@@ -71,11 +68,9 @@ def kind_of(node: Node) -> NodeKind:
 @cache
 def _builtin_kind(node_type: type) -> NodeKind:
     name = node_type.__name__
-    return NodeKind(
-        raw=tuple(attr for attr in dir(node_type) if attr.startswith(_RAW_PREFIX)),
-        leaf=name == "AccumulateGrad",
-        opaque=name in ("CopySlices", "CppFunction"),
-    )
+    raw = tuple(attr for attr in dir(node_type) if attr.startswith(_RAW_PREFIX))
+    opaque = name in ("CopySlices", "CppFunction")
+    return NodeKind(raw, node_type is _LEAF, opaque, can_save=bool(raw) or opaque)
 
 
 def attribute_name(raw: str) -> str:
@@ -106,13 +101,13 @@ class Walk:
     Attributes:
         nodes: the nodes, those that accumulate into leaves too.
         marks: for each node what the walking recorder had left on it, else None.
-        fresh: how many inner nodes bore no mark.
+        marked: there may be any marks at all.
         truncated: the limit was hit, there are more nodes behind these.
     """
 
     nodes: list[Node] = field(default_factory=list)
     marks: list[Any] = field(default_factory=list)
-    fresh: int = 0
+    marked: bool = False
     truncated: bool = False
 
 
@@ -124,30 +119,32 @@ def walk(roots: Iterable[Node], limit: int = TOUCH_LIMIT, key: str | None = None
         limit: how many nodes without a mark may be touched; a node's fan-out may exceed it.
         key: the metadata key under which the recorder leaves its marks; None: there are none.
     """
-    found = Walk()
-    nodes, marks = found.nodes, found.marks
-    seen: set[Node] = set()
-
-    def discover(node: Node) -> None:
-        seen.add(node)
-        mark = node.metadata.get(key) if key else None
-        nodes.append(node)
-        marks.append(mark)
-        found.fresh += mark is None and not kind_of(node).leaf
-
-    for root in roots:
-        if root not in seen:
-            discover(root)
-    expanded = 0
-    while expanded < len(nodes):
-        if found.fresh >= limit:
-            found.truncated = True
-            break
-        for following, _ in nodes[expanded].next_functions:
+    nodes = list(dict.fromkeys(roots))
+    seen = set(nodes)
+    ceiling, expanded = limit, 0
+    for node in nodes:  # grows meanwhile
+        if len(nodes) >= ceiling:
+            allowance = limit - _count_fresh(nodes, key)
+            if allowance <= 0:
+                break
+            ceiling = len(nodes) + allowance
+        for following, _ in node.next_functions:
             if following is not None and following not in seen:
-                discover(following)
+                seen.add(following)
+                nodes.append(following)
         expanded += 1
-    return found
+    marks = _marks(nodes, key) if key else [None] * len(nodes)
+    return Walk(nodes, marks, marked=key is not None, truncated=expanded < len(nodes))
+
+
+def _marks(nodes: Iterable[Node], key: str) -> list[Any]:
+    return [None if type(node) is _LEAF else node.metadata.get(key) for node in nodes]
+
+
+def _count_fresh(nodes: Sequence[Node], key: str | None) -> int:
+    """Count the inner nodes that bear no mark."""
+    fresh = sum(type(node) is not _LEAF for node in nodes)
+    return fresh - sum(mark is not None for mark in _marks(nodes, key)) if key else fresh
 
 
 def executed(walked: Walk, inputs: Iterable[Any], accumulate: bool) -> Iterator[int]:

@@ -24,6 +24,7 @@ _OURS = (
     str(Path(__file__).parent.parent / "integrations") + os.sep,
 )
 _RUNNER = str(Path(__file__).with_name("program.py"))
+_ENGINE = str(Path(__file__).with_name("engine.py"))
 _TORCH = str(Path(torch.__file__).parent) + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _LIBRARIES = tuple(
@@ -50,15 +51,35 @@ class RawSpan:
 
 
 class Caller(NamedTuple):
-    """Who ran a pass. It holds a frame: keep it for no longer than the pass runs.
+    """Who ran a pass. It holds frames: keep it for no longer than the pass runs.
 
     Attributes:
-        frame: the frame that called torch.
-        form: which function of torch was called.
+        frame: the user's frame, or a library's where no user's is in sight.
+        engine: the frame that called the engine.
+        inner: the frame that `frame` called: the engine's caller, or one between the two.
     """
 
     frame: FrameType
-    form: Form
+    engine: FrameType
+    inner: FrameType
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the user's code called a function of torch, and that the engine."""
+        near = self.inner is self.engine or self.inner is self.engine.f_back
+        return near and classify(self.frame.f_code.co_filename) is Whose.USER
+
+    @property
+    def form(self) -> Form:
+        """Which function of torch was called."""
+        form: Form | None = None
+        frame: FrameType | None = self.engine
+        while frame is not None and frame is not self.frame:
+            code = frame.f_code
+            inside = classify(code.co_filename) is Whose.TORCH
+            form = _outer_form(code.co_filename, code.co_name, form) if inside else Form.WRAPPER
+            frame = frame.f_back
+        return form or Form.WRAPPER
 
     @property
     def span(self) -> RawSpan:
@@ -83,32 +104,32 @@ class Caller(NamedTuple):
         return hash(tuple(places))
 
 
-def find_caller(frame: FrameType | None) -> Caller | None:
+def find_caller(engine: FrameType) -> Caller | None:
     """Find who ran a pass: the first frame in the user's code.
 
     Frames of torch, of installed packages, of the standard library and of graphlint are passed
     over, so that a training framework's own call of `backward` is not blamed. Where there are no
     others, an installed package's frame counts; where there are none of these either, nobody does.
+    Nor does anybody run a pass that torch or a library runs within another pass: that one's caller
+    has been named already.
 
     Args:
-        frame: the frame that called the engine.
+        engine: the frame that called the engine.
     """
-    form = None
     fallback: Caller | None = None
+    inner: FrameType = engine
+    frame: FrameType | None = engine
     while frame is not None:
-        code = frame.f_code
-        where = classify(code.co_filename)
-        if where is Whose.TORCH:
-            form = _outer_form(code.co_filename, code.co_name, form)
-        elif where is Whose.USER:
-            return Caller(frame, form or Form.WRAPPER)
-        elif where is Whose.RUNNER:
+        where = classify(frame.f_code.co_filename)
+        if where is Whose.USER:
+            return Caller(frame, engine, inner)
+        if where is Whose.ENGINE:
+            return None
+        if where is Whose.RUNNER:
             break  # what called `run_program` is no part of the program: a console script, say
-        else:
-            if where is Whose.LIBRARY and fallback is None:
-                fallback = Caller(frame, form or Form.WRAPPER)
-            form = Form.WRAPPER
-        frame = frame.f_back
+        if where is Whose.LIBRARY and fallback is None:
+            fallback = Caller(frame, engine, inner)
+        inner, frame = frame, frame.f_back
     return fallback
 
 
@@ -119,6 +140,7 @@ class Whose(Enum):
     LIBRARY = "library"
     TORCH = "torch"
     RUNNER = "runner"
+    ENGINE = "engine"
     NOBODY = "nobody"
 
 
@@ -129,6 +151,8 @@ def classify(filename: str) -> Whose:
         return Whose.TORCH
     if filename == _RUNNER:
         return Whose.RUNNER
+    if filename == _ENGINE:
+        return Whose.ENGINE
     if filename.startswith((*_OURS, *_GENERATED)):
         return Whose.NOBODY
     if filename.startswith(_LIBRARIES):

@@ -23,7 +23,7 @@ from graphlint.profiles import Profile
 from graphlint.runtime.guard import Guard
 from graphlint.runtime.imports import when_imported
 from graphlint.runtime.main_module import MainModule, as_main, find_module, find_script
-from graphlint.runtime.needs import require_torch
+from graphlint.runtime.needs import OVERHEAD, require_torch
 from graphlint.runtime.report import Report
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class RunOptions:
         module: the target is a module's name, as after `python -m`, not a file.
         output: a file to write the profile to. Of several processes of a launcher each writes its
             own: `profile.json` becomes `profile.rank0.json`.
-        every: measure the bytes of one in so many retained passes of a call.
+        every: measure the bytes of at most one in so many retained passes of a call.
+        overhead: the share of CPU time that may go into looking at graphs, None for any.
         watch: shows what is recorded while the program runs: it is handed a function that returns
             the profile up to now, None before there is any, and is entered around the program.
     """
@@ -49,6 +50,7 @@ class RunOptions:
     module: bool = False
     output: Path | None = None
     every: int = 1
+    overhead: float | None = OVERHEAD
     watch: Callable[[Callable[[], Profile | None]], AbstractContextManager[object]] | None = None
 
 
@@ -87,7 +89,7 @@ def run_program(
     options = options or RunOptions()
     require_torch()
     main = find_module(target) if options.module else find_script(target)
-    session = _Session(options.every, str(Path.cwd()))
+    session = _Session(options, str(Path.cwd()))
     watch = options.watch(lambda: session.now(target)) if options.watch else nullcontext()
     with as_main(main, list(argv)) as module, when_imported("torch", session.begin), watch:
         try:
@@ -114,8 +116,8 @@ def path_of_rank(path: Path, profile: Profile) -> Path:
 class _Session:
     """A recorder that starts when torch is there."""
 
-    def __init__(self, every: int, folder: str) -> None:
-        self._every = every
+    def __init__(self, options: RunOptions, folder: str) -> None:
+        self._options = options
         self._folder = folder
         self._guard = Guard()
         self._recorder: Recorder | None = None
@@ -128,7 +130,7 @@ class _Session:
     def _begin(self) -> None:
         from graphlint.runtime.recorder import Recorder
 
-        recorder = Recorder(every=self._every)
+        recorder = Recorder(every=self._options.every, overhead=self._options.overhead)
         recorder.start()
         self._recorder = recorder
 

@@ -29,6 +29,7 @@ from typing import Any
 
 import torch
 
+from graphlint.runtime.budget import Budget
 from graphlint.runtime.carried import Carried, Rhythm, is_carried
 from graphlint.runtime.clashes import ClashRecord, culprit, reason
 from graphlint.runtime.engine import BackwardCall, choke_point
@@ -39,11 +40,16 @@ from graphlint.runtime.marks import Mark, Visit
 from graphlint.runtime.modules import Modules
 from graphlint.runtime.nodes import TOUCH_LIMIT, Node, Walk, executed, kind_of
 from graphlint.runtime.places import Caller
-from graphlint.runtime.sites import RunRecord, SiteRecord
+from graphlint.runtime.sites import EXACT_PASSES, SiteRecord
 from graphlint.runtime.sizes import GraphSize, measure_nodes
 from graphlint.trace import Broken
 
+# Measuring a graph takes several times as long as marking it. This much of the program's CPU time
+# goes into it at most, beyond the first passes of each call.
+MEASURING_SHARE = 0.02
 MARKED_PASSES = 16
+# So many graphs that a call keeps are looked at before time is saved on them.
+EAGER_PASSES = 100
 _CACHED_CALLERS = 4096
 _CLASHES = 256
 
@@ -55,11 +61,13 @@ class Note:
     Attributes:
         site: the call that runs it.
         recorded: the pass counts as one of the site's; otherwise only reuse is looked for.
+        marked: if it keeps its graph, that is to be marked.
         look: its graph, where there was a reason to walk it.
     """
 
     site: SiteRecord
     recorded: bool
+    marked: bool
     look: Look | None
 
 
@@ -88,20 +96,25 @@ class Recorder:
         ledger: the marks on nodes, and what is alive.
         lookout: what keeps graphs alive.
         truncated: some graph was too large to walk whole.
+        overhead: the share of CPU time that it keeps to, None where it keeps to none.
     """
 
     def __init__(
         self,
         *,
         every: int = 1,
+        overhead: float | None = None,
         limit: int = TOUCH_LIMIT,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Set up a recorder that is not started yet.
 
         Args:
-            every: measure the bytes of one in so many retained passes of a call; passes, reuse and
-                hold times are recorded for all.
+            every: measure the bytes of at most one in so many retained passes of a call; passes,
+                reuse and hold times are recorded for all.
+            overhead: the share of a thread's CPU time that all looking at graphs may take; where it
+                is spent, only the first passes of each call and those that may visit what is marked
+                are looked at. None: every retained pass is.
             limit: how many walked nodes may be alive at once, see Note [Touched nodes].
             clock: gives the time, in seconds.
         """
@@ -112,12 +125,15 @@ class Recorder:
         self.lookout = Lookout(self.ledger, clock)
         self.truncated = False
         self._modules = Modules()
+        self.overhead = overhead
         self._every = every
+        self._budget = Budget(overhead)
+        self._measuring = Budget(MEASURING_SHARE if overhead is None else overhead / 2)
         self._clock = clock
         self._seconds = 0.0
         self._started: float | None = None
         self._depth = 0
-        self._callers: dict[tuple[int, int], tuple[weakref.ref[CodeType], SiteRecord]] = {}
+        self._callers: dict[tuple[int, ...], tuple[weakref.ref[CodeType], SiteRecord]] = {}
         self._lock = threading.RLock()
 
     # --- starting and stopping ---------------------------------------------------------------
@@ -128,6 +144,8 @@ class Recorder:
             self._depth += 1
             if self._depth == 1:
                 self._started = self._clock()
+                self._budget.resume()
+                self._measuring.resume()
                 choke_point().attach(self)
 
     def stop(self, *, follow: bool = False) -> None:
@@ -142,6 +160,8 @@ class Recorder:
                 return
             self._seconds += self._clock() - self._started
             self._started = None
+            self._budget.pause()
+            self._measuring.pause()
             self.guard.run(self.ledger.bury)
             if not follow:
                 self.look_around()
@@ -179,52 +199,73 @@ class Recorder:
     # --- what the choke point tells ----------------------------------------------------------
 
     def before(self, call: BackwardCall) -> Note | None:
-        """Walk the graph of a pass that is about to run, where there is a reason to."""
+        """Walk the graph of a pass that is about to run, where there is a reason to.
+
+        Returns:
+            what `after` is to be told; None where there is no need to call it.
+        """
         with self._lock:
-            self.ledger.bury()
+            ledger = self.ledger
+            ledger.bury()
             recorded = self._started is not None
-            if not recorded and not self.ledger.open:
+            if not (recorded or ledger.open):
                 choke_point().detach(self)
                 return None
             site = self._site(call.caller)
-            early = recorded and site.passes < MARKED_PASSES
             site.passes += recorded
             if recorded and site.passes >= site.look_at:
-                self.guard.run(self.lookout.at_pass, site, call)
-            wanted = early or (recorded and call.keeps) or self.ledger.open
-            return Note(site, recorded, self._look(call, site) if wanted else None)
+                self._look_around(site, call)
+            rests = site.rest > 0
+            if ledger.open or (not rests and (call.keeps or site.passes <= MARKED_PASSES)):
+                return Note(site, recorded, not rests, self._look(call, site))
+            choke_point().quiet = True
+            choke_point().shorten(call.caller, site)
+            return Note(site, recorded, False, None) if call.keeps else None
+
+    def _look_around(self, site: SiteRecord, call: BackwardCall) -> None:
+        began = self._budget.begin()
+        self.guard.run(self.lookout.at_pass, site, call)
+        self._budget.charge(began)
 
     def _look(self, call: BackwardCall, site: SiteRecord) -> Look:
-        return Look(
-            self.ledger.walk(call.outputs),
-            torch.autograd._get_sequence_nr(),
-            site.rhythm(call.caller.context),
-        )
+        began = self._budget.begin()
+        walked = self.ledger.walk(call.outputs)
+        start = torch.autograd._get_sequence_nr()
+        look = Look(walked, start, site.rhythm(call.caller.context))
+        self._budget.charge(began)
+        return look
 
-    def after(self, call: BackwardCall, note: Note | None, result: Any) -> None:
+    def after(self, call: BackwardCall, note: Note, result: Any) -> None:
         """Take in a pass: whom it visited, what it keeps."""
-        if note is None or note.look is None:
-            return
         with self._lock:
             end = torch.autograd._get_sequence_nr()
-            self._take_in(call, note, note.look, result)
+            site, look = note.site, note.look
+            if look is None:
+                site.skip(end)
+                return
+            began = self._budget.begin()
+            self._take_in(call, note, look, result)
             if note.recorded:
-                note.look.rhythm.add(threading.get_ident(), note.look.start, end)
+                look.rhythm.add(threading.get_ident(), look.start, end)
+            self._budget.charge(began)
+            if site.retained >= EAGER_PASSES:
+                site.rest = self._budget.rest(site.passes)
+            choke_point().quiet = note.recorded and not self.ledger.open
 
     def failed(self, call: BackwardCall, note: Note | None, error: BaseException) -> None:
         """Take in a pass that raised: which earlier pass is behind it, whom it visited."""
-        if note is None:
-            return
         with self._lock:
             why = reason(error)
-            if note.look is None and why is None:
+            look = note.look if note else None
+            if look is None and why is None:
                 return
-            look = note.look or self._look(call, note.site)
-            if why is not None and note.recorded:
-                self._clash(note.site, look, why)
+            site = note.site if note else self._site(call.caller)
+            look = look or self._look(call, site)
+            if why is not None and self._started is not None:
+                self._clash(site, look, why)
             for earlier in _visits(look.walked.marks):
                 if earlier.keeps:
-                    self._reuse(earlier, note.site, look, look.walked.nodes, look.walked.marks)
+                    self._reuse(earlier, site, look, look.walked.nodes, look.walked.marks)
             self.ledger.touch(look.walked.nodes)
 
     # --- one pass ------------------------------------------------------------------------------
@@ -237,13 +278,19 @@ class Recorder:
             self.truncated = True
             return
         nodes, marks = self._visited(call, walked)
-        earlier = [visit for visit in _visits(marks) if visit.keeps]
-        run = next((visit.run for visit in earlier if visit.site is site), None)
+        earlier = [v for v in _visits(marks) if v.keeps] if walked.marked else []
+        previous = next((visit for visit in earlier if visit.site is site), None)
         for visit in earlier:
             self._reuse(visit, site, look, nodes, marks)
         if not note.recorded:
             settle = self.ledger.touch if call.keeps else partial(self.ledger.free, None)
             settle(nodes)
+            return
+        if call.keeps and not note.marked:
+            if previous is not None:
+                previous.cut_short()
+            self.ledger.free(None, nodes)
+            site.skip(torch.autograd._get_sequence_nr())
             return
         if call.creates:
             nodes = [*nodes, *self._created(nodes, look.start, result)]
@@ -259,8 +306,10 @@ class Recorder:
             self.ledger.free(visit, nodes)
             return
         self.truncated |= visit.truncated
-        site.begin(visit, run or RunRecord())
-        self.ledger.keep(visit, nodes, self._measure(call, visit, look, nodes))
+        visit.partial = previous is None and not _are_newer(nodes, site.skipped_until)
+        site.begin(visit, previous)
+        size = self._measure(call, visit, look, nodes)
+        self.ledger.keep(visit, nodes, size, site.turn.exclusive_bytes)
 
     def _visited(
         self, call: BackwardCall, walked: Walk
@@ -310,14 +359,21 @@ class Recorder:
         site = visit.site
         if (site.retained - 1) % self._every:
             return None
+        if site.exclusive_bytes.count >= EXACT_PASSES and not (
+            site.turn.comes(site.seen, len(nodes)) and self._measuring.allows
+        ):
+            return None
+        began = self._measuring.begin()
         size = measure_nodes(nodes, truncated=visit.truncated)
+        follows = site.turn.follows(site.seen)
         if site.measure(size):
             names = self.guard.run(self._modules.names, nodes, call.caller.frame)
             site.holders = size.holders(nodes, names)
         before = look.rhythm
         if before.passes and before.thread == visit.thread and not visit.truncated:
             old = sum(n._sequence_nr() < before.end for n in nodes if not kind_of(n).leaf)
-            site.growth.add(old, size.exclusive_bytes)
+            site.growth.add(old, size.exclusive_bytes, follows=follows)
+        self._measuring.charge(began)
         return size
 
     def _clash(self, site: SiteRecord, look: Look, why: Broken) -> None:
@@ -334,20 +390,29 @@ class Recorder:
     def _site(self, caller: Caller) -> SiteRecord:
         """Look up the record of a call, by its code and instruction where that was seen before."""
         code = caller.frame.f_code
-        key = id(code), caller.frame.f_lasti
+        key = id(code), caller.frame.f_lasti, id(caller.inner.f_code)
         known = self._callers.get(key)
-        if known is not None and known[0]() is code and known[1].form is caller.form:
+        if known is not None and known[0]() is code:
             return known[1]
-        span = caller.span
-        place = code.co_filename, span, caller.form
-        site = self.sites.get(place)
-        if site is None:
-            name = getattr(code, "co_qualname", code.co_name)
-            site = self.sites[place] = SiteRecord(code.co_filename, span, name, caller.form)
+        site = self._new_site(caller)
         if len(self._callers) >= _CACHED_CALLERS:
             self._callers.clear()
         self._callers[key] = weakref.ref(code), site
         return site
+
+    def _new_site(self, caller: Caller) -> SiteRecord:
+        code, span, form = caller.frame.f_code, caller.span, caller.form
+        place = code.co_filename, span, form
+        site = self.sites.get(place)
+        if site is None:
+            name = getattr(code, "co_qualname", code.co_name)
+            site = self.sites[place] = SiteRecord(code.co_filename, span, name, form)
+        return site
+
+
+def _are_newer(nodes: Sequence[Node], number: int) -> bool:
+    """Say whether all nodes that may save something were built after a node of that number."""
+    return not number or all(n._sequence_nr() >= number for n in nodes if kind_of(n).can_save)
 
 
 def _visits(marks: Sequence[Mark | None]) -> list[Visit]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from graphlint.runtime.marks import Visit
     from graphlint.runtime.sizes import GraphSize, Holder
 
+EXACT_PASSES = 10  # of every call: these are always looked at, and measured
+_LONGEST_INTERVAL = 256
 _SHAPES = 64
 _RISES = 2
 _CONTEXTS = 64
@@ -58,10 +60,16 @@ class Growth:
     _streak: int = 0
     _start: tuple[int, int] = (0, 0)
 
-    def add(self, old_nodes: int, exclusive_bytes: int) -> None:
-        """Take in a pass: its nodes that predate the pass before it, and its bytes."""
+    def add(self, old_nodes: int, exclusive_bytes: int, *, follows: bool) -> None:
+        """Take in a pass.
+
+        Args:
+            old_nodes: its nodes that predate the pass before it.
+            exclusive_bytes: what it keeps.
+            follows: it comes right after the one that was taken in last.
+        """
         now = old_nodes, exclusive_bytes
-        rises = self.passes > 0 and old_nodes > self._last[0]
+        rises = follows and self.passes > 0 and old_nodes > self._last[0]
         if not rises:
             self._streak, self._start = 0, now
         else:
@@ -90,6 +98,46 @@ class Growth:
         return self.bytes / self.rising if self.rising else 0.0
 
 
+@dataclass(slots=True)
+class Turn:
+    """Which of a call's passes are measured: all at first, fewer when all are alike.
+
+    Attributes:
+        last: the figures of the last pass that was measured.
+        interval: how many passes lie between two that are measured.
+        due: the number of the next pass to measure.
+    """
+
+    last: tuple[int, int, int] = (0, 0, 0)
+    interval: int = 1
+    due: int = 0
+
+    def follows(self, ordinal: int) -> bool:
+        """Say whether a pass comes right after the one that was measured last."""
+        return ordinal == self.due - self.interval + 1
+
+    def comes(self, ordinal: int, nodes: int) -> bool:
+        """Say whether to measure a pass.
+
+        Args:
+            ordinal: its number among the call's passes whose kept graphs were looked at.
+            nodes: the number of nodes that it keeps.
+        """
+        return ordinal >= self.due or nodes != self.last[0]
+
+    def take(self, ordinal: int, size: GraphSize) -> None:
+        """Take in what was measured of a pass."""
+        figures = size.nodes, size.total_bytes, size.exclusive_bytes
+        alike = figures == self.last and ordinal > EXACT_PASSES
+        self.interval = min(2 * self.interval, _LONGEST_INTERVAL) if alike else 1
+        self.last, self.due = figures, ordinal + self.interval
+
+    @property
+    def exclusive_bytes(self) -> int:
+        """The exclusive bytes that were measured last."""
+        return self.last[2]
+
+
 class Outcome(NamedTuple):
     """What became of a pass that kept its graph: the part of it that rules ask for."""
 
@@ -103,18 +151,27 @@ class RunShape(NamedTuple):
     passes: tuple[tuple[int, Outcome], ...]
 
 
+def _alone(creates: bool) -> RunShape:
+    return RunShape(((0, Outcome(creates, ())),))
+
+
+_ALONE = (_alone(creates=False), _alone(creates=True))
+
+
 @dataclass(eq=False, slots=True)
 class RunRecord:
-    """The passes of one call over one graph, each of which visits what the one before it kept.
+    """Several passes of one call over one graph: each visits what the one before it kept.
 
     Attributes:
         length: how many passes it has.
         pending: how many of them may still be reused.
+        partial: passes that nobody looked at visited the graph too, or may have.
         outcomes: the outcomes of the others, with the first and the last ordinal of each.
     """
 
     length: int = 0
     pending: int = 0
+    partial: bool = False
     outcomes: dict[Outcome, tuple[int, int]] = field(default_factory=dict)
 
     def settle(self, ordinal: int, outcome: Outcome) -> None:
@@ -139,6 +196,9 @@ class SiteRecord:
         form: which function of torch it called first.
         passes: how often it ran.
         retained: how often it kept the graph.
+        skipped: how many of the kept graphs nobody looked at, to save time.
+        skipped_until: the number of the next node, after the last of these passes.
+        rest: how many more of its passes that keep their graph nobody looks at.
         reused: how many of the kept graphs were visited again.
         unused: how many came to their end without.
         truncated: how many passes kept a graph that was not walked to its end.
@@ -148,6 +208,7 @@ class SiteRecord:
         held_bytes: exclusive bytes of those, as far as they were measured.
         lower_bound: bytes or nodes of some pass were not all seen.
         total_bytes, exclusive_bytes, nodes, seconds: what was measured of the kept graphs.
+        turn: whose turn it is to be measured.
         holders: what held the exclusive bytes of the largest of them.
         reused_by: how many of its kept graphs each call visited.
         growth: how its graphs grow.
@@ -163,6 +224,9 @@ class SiteRecord:
     form: Form
     passes: int = 0
     retained: int = 0
+    skipped: int = 0
+    skipped_until: int = 0
+    rest: int = 0
     reused: int = 0
     unused: int = 0
     truncated: int = 0
@@ -175,6 +239,7 @@ class SiteRecord:
     exclusive_bytes: Running = field(default_factory=Running)
     nodes: Running = field(default_factory=Running)
     seconds: Running = field(default_factory=Running)
+    turn: Turn = field(default_factory=Turn)
     holders: tuple[Holder, ...] = ()
     reused_by: dict[SiteRecord, int] = field(default_factory=dict)
     growth: Growth = field(default_factory=Growth)
@@ -183,14 +248,36 @@ class SiteRecord:
     shapes: dict[RunShape, None] = field(default_factory=dict)
     look_at: int = 1
 
-    def begin(self, visit: Visit, run: RunRecord) -> None:
-        """Count a pass that kept its graph, as part of a run."""
+    def begin(self, visit: Visit, previous: Visit | None) -> None:
+        """Count a pass that kept its graph.
+
+        Args:
+            visit: the pass.
+            previous: the call's last pass over the same graph.
+        """
         self.retained += 1
         self.held += 1
         self.truncated += visit.truncated
+        if previous is None:
+            return
+        run = previous.run
+        if run is None:
+            run = previous.run = RunRecord(length=1, pending=1, partial=previous.partial)
         visit.run, visit.ordinal = run, run.length
         run.length += 1
         run.pending += 1
+
+    def skip(self, until: int) -> None:
+        """Count a pass that kept its graph, which nobody looked at.
+
+        Args:
+            until: the number of the thread's next node, after the pass.
+        """
+        self.retained += 1
+        self.skipped += 1
+        self.skipped_until = until
+        if self.rest:
+            self.rest -= 1
 
     def miss(self) -> None:
         """Count a pass that kept its graph, of which nothing could be seen."""
@@ -201,11 +288,17 @@ class SiteRecord:
     def measure(self, size: GraphSize) -> bool:
         """Take in the size of what a pass kept; say whether it is the largest so far."""
         largest = not self.exclusive_bytes.count or size.exclusive_bytes > self.exclusive_bytes.max
+        self.turn.take(self.seen, size)
         self.total_bytes.add(size.total_bytes)
         self.exclusive_bytes.add(size.exclusive_bytes)
         self.nodes.add(size.nodes)
         self.lower_bound |= size.lower_bound
         return largest
+
+    @property
+    def seen(self) -> int:
+        """How many of the kept graphs were looked at."""
+        return self.retained - self.skipped
 
     def reuse(self, visit: Visit, by: SiteRecord, carried: Carried) -> None:
         """Note that a later pass visits what one of this call's passes kept."""
@@ -247,18 +340,29 @@ class SiteRecord:
         self.seconds.add(seconds)
         known = bool(visit.reuses) or not visit.truncated
         self.unused += known and not visit.reuses
-        if visit.run is None:
+        run = visit.run
+        if run is None:
+            if known and not visit.partial:
+                self._add_shape(_shape_alone(visit))
             return
-        visit.run.pending -= 1
+        run.pending -= 1
         if known:
-            visit.run.settle(visit.ordinal, outcome_of(visit))
-        if not visit.run.pending and len(self.shapes) < _SHAPES:
-            self.shapes[visit.run.shape()] = None
+            run.settle(visit.ordinal, outcome_of(visit))
+        if not (run.pending or run.partial):
+            self._add_shape(run.shape())
+
+    def _add_shape(self, shape: RunShape) -> None:
+        if len(self.shapes) < _SHAPES:
+            self.shapes[shape] = None
 
 
 def outcome_of(visit: Visit) -> Outcome:
     """Return what has become of a pass so far."""
     return Outcome(visit.creates, tuple(visit.reuses))
+
+
+def _shape_alone(visit: Visit) -> RunShape:
+    return RunShape(((0, outcome_of(visit)),)) if visit.reuses else _ALONE[visit.creates]
 
 
 def open_shapes(visits: list[Visit], final: bool) -> Iterator[tuple[SiteRecord, RunShape]]:
@@ -270,11 +374,11 @@ def open_shapes(visits: list[Visit], final: bool) -> Iterator[tuple[SiteRecord, 
     """
     runs: dict[int, tuple[SiteRecord, RunRecord]] = {}
     for visit in visits:
-        if visit.run is None:
+        run = visit.run
+        if run.partial if run else visit.partial:
             continue
-        site, copy = runs.setdefault(
-            id(visit.run), (visit.site, RunRecord(outcomes=dict(visit.run.outcomes)))
-        )
+        outcomes = dict(run.outcomes) if run else {}
+        site, copy = runs.setdefault(id(run or visit), (visit.site, RunRecord(outcomes=outcomes)))
         if visit.reuses or (final and not visit.truncated):
             copy.settle(visit.ordinal, outcome_of(visit))
     for site, run in runs.values():

@@ -81,6 +81,7 @@ def summarise(
         growth=tuple(_growth(site, sources) for site in passing if site.growth.steady),
         held_by=_held_by(recorder, sources),
         findings=tuple(findings),
+        overhead=recorder.overhead,
         timelines=(_timeline(recorder.ledger.timeline, sources),),
     )
 
@@ -130,6 +131,8 @@ def _site(
         lower_bound=site.lower_bound,
         reused_by=_reused_by(site, sources),
         released=Released(site.by_later_pass, site.by_drop, site.held),
+        seen_passes=site.seen,
+        measured_passes=site.exclusive_bytes.count,
         holders=tuple(
             HolderProfile(h.op, h.attribute, h.bytes, h.count, module=h.module, device=h.device)
             for h in site.holders

@@ -263,10 +263,11 @@ def test_output_when_the_program_ends(tmp_path: Path) -> None:
 SITE_KEYS = """
     filename row function kind passes retained_passes reused_passes verdict retained_bytes
     exclusive_bytes nodes held_s lower_bound reused_by released holders left_bytes
+    seen_passes measured_passes
 """.split()
 PROFILE_KEYS = """
     version program torch python rank world_size duration_s peak_retained_bytes truncated
-    recorder_errors sites growth held_by findings timelines
+    recorder_errors sites growth held_by findings timelines overhead
 """.split()
 
 
