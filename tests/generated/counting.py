@@ -59,8 +59,7 @@ class _Marking(TorchFunctionMode):
 
 @contextlib.contextmanager
 def counted(population: Population) -> Iterator[None]:
-    """Count the nodes that are made inside."""
-    gc.collect()
+    """Count the nodes that are made inside; what was there before is no garbage to look for."""
     gc.freeze()
     try:
         with _Marking(population):

@@ -258,7 +258,8 @@ def _generated(state: State, node: ir.Node, func: Func) -> Value:
     """Return what calling a generator function gives: all that it yields, or a context manager."""
     if func.wrapper == "manager":
         kind = "enable_grad" if state.grad_at_yield else "no_grad"
-        return Context(kind, state.yields[0] if state.yields else NONE)
+        value = state.yields[0] if state.yields else NONE
+        return Context(kind, value, (state.frozen_at_yield, state.frozen))
     return state.new(node, List(state.yields, kind="generator", yielded=state.yielded))
 
 
@@ -309,6 +310,8 @@ def instantiate(
     keywords: Mapping[str, Value],
 ) -> Results:
     """Make an object of a class of the program, and run its `__init__`."""
+    if classes.is_plain_dict(state, cls.address):
+        return library.call_external(ex, state, node, "dict", args, keywords)
     if args and classes.is_enum(state, cls.address):
         return [(state, classes.call_enum(state, cls.address, args[0]))]
     opaque = any(

@@ -20,6 +20,10 @@ from graphlint.static.execute.values import (
 )
 
 ENUM = "enum"
+DICTS = frozenset(("dict", "OrderedDict"))
+ATTRIBUTE_ACCESS = frozenset(
+    "__init__ __getattr__ __setattr__ __delattr__ __dict__ __slots__ __module__ __doc__".split()
+)
 
 
 def resolution_order(state: State, address: Address) -> list[Address | External | Sym]:
@@ -58,6 +62,14 @@ def is_named_tuple(state: State, address: Address) -> bool:
     """Whether a class is a named tuple, whose fields are its items."""
     order = resolution_order(state, address)
     return any(isinstance(b, External) and b.name.endswith("NamedTuple") for b in order)
+
+
+def is_plain_dict(state: State, address: Address) -> bool:
+    """Whether a class is a dictionary that only lets its items be attributes too."""
+    order = resolution_order(state, address)
+    names = {b.name.rpartition(".")[2] for b in order if isinstance(b, External)}
+    own = {name for cls in members(state, address) for name in cls.members}
+    return not names.isdisjoint(DICTS) and own <= ATTRIBUTE_ACCESS
 
 
 def is_enum(state: State, address: Address) -> bool:

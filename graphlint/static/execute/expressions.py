@@ -202,7 +202,16 @@ def _same(left: Value, right: Value, identity: bool) -> bool | None:
         return None
     if isinstance(left, Const) or isinstance(right, Const):
         return False
+    if isinstance(left, Tuple) and isinstance(right, Tuple) and _differ(left, right):
+        return False
     return True if left == right else None
+
+
+def _differ(left: Tuple, right: Tuple) -> bool:
+    """Whether two tuples surely are different: in length, or in a constant."""
+    pairs = zip(left.items, right.items, strict=False)
+    known = [(a, b) for a, b in pairs if isinstance(a, Const) and isinstance(b, Const)]
+    return len(left.items) != len(right.items) or any(a.value != b.value for a, b in known)
 
 
 def _same_as_none(left: Sym | Const, right: Sym | Const) -> bool | None:
@@ -304,14 +313,14 @@ def _await(ex: Executor, node: ir.Await, state: State) -> Results:
 
 
 def _yield(ex: Executor, node: ir.Yield, state: State) -> Results:
-    state.grad_at_yield = state.grad
+    state.grad_at_yield, state.frozen_at_yield = state.grad, state.frozen
     if node.value is None:
         state.yields = (*state.yields, NONE)
         state.yielded = (*state.yielded, state.frame)
         return [(state, state.sym(node, "sent"))]
     results: Results = []
     for after, value in ex.eval(node.value, state):
-        after.grad_at_yield = after.grad
+        after.grad_at_yield, after.frozen_at_yield = after.grad, after.frozen
         given = every(ex, after, value, node).values if node.delegate else (value,)
         after.yields = (*after.yields, *given)
         after.yielded = (*after.yielded, *[after.frame for _ in given])

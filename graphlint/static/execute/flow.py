@@ -156,6 +156,9 @@ def _enter(ex: Executor, state: State, item: ir.WithItem, manager: Value) -> Res
     if isinstance(manager, Context):
         if manager.kind in ("no_grad", "enable_grad"):
             state.grad = manager.kind == "enable_grad"
+        if manager.frozen is not None:
+            inside, outside = manager.frozen
+            state.frozen = state.frozen - outside | inside
         return [(state, manager.argument or manager)]
     if isinstance(manager, Ref):
         method = find_method(state, manager, "__enter__")
@@ -183,6 +186,9 @@ def _exit(
         return outcomes
     if isinstance(manager, Context):
         state.grad = before
+        if manager.frozen is not None:
+            inside, outside = manager.frozen
+            state.frozen = state.frozen - inside | outside
     forget_unknown_context(state, item)
     return [(state, flow)]
 

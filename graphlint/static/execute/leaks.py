@@ -14,7 +14,7 @@ from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.graph import Node, plainly_reachable, reachable
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.values import Address, Env, Key, NodeId, Value
-from graphlint.static.knowledge.facts import MAYBE, NO
+from graphlint.static.knowledge.facts import MAYBE, NO, YES
 from graphlint.trace import Confidence, Doubt, Hold, Keeping, Site
 
 if TYPE_CHECKING:
@@ -184,9 +184,13 @@ def _was_differentiated(state: State, nodes: Iterable[NodeId]) -> bool:
 
 
 def _runs_layers(state: State, held: Held) -> bool:
-    """Whether the value comes from a network's forward pass, run in the same iteration."""
+    """Whether the value comes from a network's forward pass, run in the same iteration.
+
+    What saves tensors for certain counts as one, whatever the operation.
+    """
     below = (state.graph[number] for number in reachable(state.graph, held.added))
     return any(
-        node.op == "layer" and node.saves is not NO and _is_made_in(node, held.loops[0], held)
+        (node.saves is YES or (node.op == "layer" and node.saves is not NO))
+        and _is_made_in(node, held.loops[0], held)
         for node in below
     )

@@ -88,6 +88,7 @@ class State:
             equal graphs can be done.
         facts: what is known of gradients (Note [Facts about gradients]).
         grad: whether operations are recorded; grad_at_yield: whether they were at the last yield.
+        frozen_at_yield: the leaves that wanted no gradients then.
     """
 
     frames: Frames
@@ -118,6 +119,7 @@ class State:
     facts: dict[tuple[str, Any], Any] = field(default_factory=dict)
     grad: bool = True
     grad_at_yield: bool = True
+    frozen_at_yield: frozenset[Leaf] = frozenset()
     passes: int = 0
 
     def fork(self) -> State:

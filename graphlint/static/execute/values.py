@@ -167,10 +167,13 @@ class Context:
     """A context manager that is known: `no_grad`, `enable_grad`, `set_grad_enabled`, `nothing`.
 
     `argument` is what entering it yields; of `set_grad_enabled` the mode before it was called.
+    `frozen` are the leaves that want no gradients inside and after, where the program's own code
+    says so.
     """
 
     kind: str
     argument: Value | None = None
+    frozen: tuple[frozenset[Leaf], frozenset[Leaf]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
