@@ -114,6 +114,7 @@ class Finding:
     noqa_row: int | None = None
     cell: int | None = None
     suppressed: bool = field(default=False, compare=False)
+    repair: str = field(default="", compare=False)
 
     @property
     def sort_key(self) -> tuple[str, Location, str]:

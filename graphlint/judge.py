@@ -37,6 +37,7 @@ def _finding(trace: Trace, rule: Rule, claim: Claim) -> Finding:
         confidence=trace.confidence(claim.doubts),
         witness=tuple(_witness(event) for event in claim.witness),
         url=rule.url,
+        repair=claim.repair,
     )
 
 

@@ -272,11 +272,12 @@ def _internal_error(filename: str, error: Exception) -> LintError:
 
 def _with_fix(finding: Finding, rule: Rule, source: SourceFile) -> Finding:
     """Attach the rule's fix, which is only as safe as the finding is sure."""
-    if rule.fix is None or finding.filename != source.filename:
+    fixer = rule.repairs[finding.repair] if finding.repair else rule.fix
+    if fixer is None or finding.filename != source.filename:
         return finding
     start, end = finding.location, finding.end_location
     span = Span(start.row, start.column, end.row, end.column)
-    fix = rule.fix(source.text, Site(finding.filename, span))
+    fix = fixer(source.text, Site(finding.filename, span))
     return replace(finding, fix=_doubted(fix, finding.confidence)) if fix else finding
 
 

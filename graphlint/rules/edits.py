@@ -120,6 +120,27 @@ def drop_create_graph(source: str, site: Site) -> Fix | None:
     return _fix(call, edit, Applicability.SAFE, f"Pass `False` in place of `{CREATE}=True`.")
 
 
+def retain_instead(source: str, site: Site) -> Fix | None:
+    """Have a pass keep its graph, in place of making differentiable gradients.
+
+    Args:
+        source: the file's text.
+        site: the call that says the flag.
+
+    Returns:
+        A safe fix, or None where the call is no pass itself, or doesn't say `create_graph=True`
+        literally.
+    """
+    call = read_call(source, site)
+    flag = call.keyword(CREATE) if call else None
+    if call is None or flag is None or not flag.literal_true or not find_callee(call).runs_pass:
+        return None
+    if call.keyword(FLAG) is not None:
+        return drop_create_graph(source, site)
+    edit = call.edit(flag.start, flag.end, f"{FLAG}=True")
+    return _fix(call, edit, Applicability.SAFE, f"Pass `{FLAG}=True` in place of `{CREATE}=True`.")
+
+
 def turn_create_graph_on(source: str, site: Site) -> Fix | None:
     """Have a pass make differentiable gradients, in place of keeping its graph only.
 

@@ -20,11 +20,12 @@ saliency = slope.abs()
 saliency = slope.abs()
 ```
 
+Where a later pass visits the graph that the flag keeps, pass `retain_graph=True` in its place.
+
 ## Silent when
 * a later pass may visit the gradients' graph, on any explored path;
 * the gradients get out of the analysed code: returned from a function that nothing calls, stored on
   an object, handed to a call that is not known;
-* a later pass visits the graph that `create_graph` keeps, so that the flag is needed to keep it;
 * the pass is run for its hooks: nobody takes what it returns, or the program registers hooks;
 * the function that nothing calls has switches, parameters that are True, False or None by default;
 * the flag is a variable of unknown value.
@@ -42,21 +43,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from graphlint.rules.edits import drop_create_graph
+from graphlint.rules.edits import drop_create_graph, retain_instead
 from graphlint.rules.rule import Claim, Holds, Rule
 from graphlint.trace import Confidence, Doubt, Event, Trace
 
 UNSEEN_HOOK = Doubt(Confidence.LIKELY, "a hook of code that is not known may use them")
 
 
+_KEEPS_ONLY = (
+    "Nothing differentiates the gradients that this pass makes, and a later pass visits its graph: "
+    "`retain_graph=True` would do."
+)
+
+
 def check(trace: Trace) -> Iterator[Claim]:
-    """Yield every pass whose gradients nobody differentiates and whose graph nobody visits."""
+    """Yield every pass whose gradients nobody differentiates."""
     visited_again = {p.site for run in trace.runs for p in run.passes if p.reused}
     for made in trace.creations:
-        if not made.differentiated and made.site not in visited_again:
+        if not made.differentiated:
             event = Event(made.site, "makes differentiable gradients, which nobody differentiates")
-            doubts = frozenset((UNSEEN_HOOK,)) if made.foreign else frozenset()
-            yield Claim(made.at, (event,), trace.doubts_at(made.site) | doubts)
+            doubts = trace.doubts_at(made.site)
+            if made.foreign:
+                doubts |= {UNSEEN_HOOK}
+            if made.site in visited_again:
+                yield Claim(made.at, (event,), doubts, _KEEPS_ONLY, "retain")
+            else:
+                yield Claim(made.at, (event,), doubts)
 
 
 RULE = Rule(
@@ -66,6 +78,7 @@ RULE = Rule(
     holds=Holds.EVERY,
     check=check,
     fix=drop_create_graph,
+    repairs={"retain": retain_instead},
     page=__doc__,
     bad="""\
 import torch

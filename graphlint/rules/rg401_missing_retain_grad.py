@@ -31,8 +31,9 @@ print(features.grad.norm())
 * no pass has gone through it, or whether it is a leaf can't be told.
 
 ## Fix safety
-There is no automatic fix: call `retain_grad()` on the tensor before the pass, or ask
-`torch.autograd.grad` for the gradient.
+Unsafe: the gradient is as large as the tensor, and what does nothing now will do something. There
+is a fix where the tensor is a variable that is assigned once in its function. Else call
+`retain_grad()` on the tensor before the pass, or ask `torch.autograd.grad` for the gradient.
 
 ## References
 * torch warns: "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its
@@ -43,6 +44,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from graphlint.rules.retaining import retain_grad
 from graphlint.rules.rule import Claim, Holds, Rule
 from graphlint.trace import Event, Trace
 
@@ -63,6 +65,7 @@ RULE = Rule(
     ),
     holds=Holds.SOME,
     check=check,
+    fix=retain_grad,
     page=__doc__,
     bad="""\
 import torch

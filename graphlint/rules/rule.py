@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from graphlint.findings import Fix
@@ -37,12 +37,14 @@ class Claim:
         witness: the events that prove it, in order.
         doubts: what weakens it.
         message: overrides the rule's message, where the case has more to say.
+        repair: which of the rule's `repairs` mends this case; empty for the rule's `fix`.
     """
 
     site: Site
     witness: tuple[Event, ...] = ()
     doubts: frozenset[Doubt] = frozenset()
     message: str | None = None
+    repair: str = ""
 
 
 Check = Callable[[Trace], Iterable[Claim]]
@@ -61,6 +63,7 @@ class Rule:
         check: the judgement: yields claims from a trace; None where another part finds it.
         fix: makes the repair for a claim at a site from the file's source; None where there is no
             repair to make.
+        repairs: makes the repairs of claims that name one.
         bad: one program that the rule flags.
         good: the same program, mended; `fix(bad) == good` where there is a safe fix.
         observable: whether a real run can be judged too.
@@ -76,6 +79,7 @@ class Rule:
     good: str
     page: str
     fix: Fixer | None = None
+    repairs: Mapping[str, Fixer] = field(default_factory=dict)
     observable: bool = False
     default: bool = True
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute import builtins, stdlib, unknown
 from graphlint.static.execute.branches import truth
-from graphlint.static.execute.distributions import make_distribution
+from graphlint.static.execute.distributions import DENSITY, make_distribution
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import make_layer, make_optimizer
 from graphlint.static.execute.ops import apply_inplace, apply_op, is_tensor, note_tensor
@@ -42,7 +42,13 @@ PLAIN_CONTEXTS = frozenset(
     "saved_tensors_hooks fork_rng nullcontext suppress ExitStack AsyncExitStack".split()
 )
 CHECKPOINTS = frozenset(("checkpoint", "checkpoint_sequential"))
-TRANSPARENT = frozenset(("compile", "Variable", "wraps", "jit.script"))
+TRANSPARENT = frozenset(
+    "torch.compile torch.autograd.Variable torch.jit.script torch.jit.trace torch.jit.freeze "
+    "torch.jit.script_if_tracing torch.compiler.disable".split()
+)
+"""Functions that return what they are given, or something that does the same."""
+COLLECTIVES = frozenset("all_reduce reduce broadcast barrier all_gather gather".split())
+"""Functions of `torch.distributed` that look at a tensor's values, or change them."""
 VECTORS = frozenset(("parameters_to_vector", "pad_sequence", "pack_padded_sequence"))
 CLOSED_CALLS = frozenset(
     "clip_grad_norm_ clip_grad_value_ save manual_seed manual_seed_all seed synchronize".split()
@@ -141,7 +147,7 @@ def _call_torch(
         return _checkpoint(ex, state, node, args[0], args[1:], keywords)
     if last == "Variable":
         return [(state, _variable(state, node, args, keywords))]
-    if last in TRANSPARENT and args:
+    if name in TRANSPARENT and args:
         return [(state, args[0])]
     if last in CLOSED_CALLS or ".init." in name:
         return _closed(state, node, name, args)
@@ -255,6 +261,10 @@ def _call_other(
         return [(state, state.sym(node))]
     if last == "is_grad_enabled":
         return [(state, Const(state.grad))]
+    if last in COLLECTIVES and name.startswith("torch.distributed") and ".nn." not in name:
+        return [(state, state.sym(node))]
+    if last == "kl_divergence":
+        return [(state, apply_op(ex, state, node, name, args, op=DENSITY))]
     if name.startswith("torch.distributions.") and last[:1].isupper():
         return [(state, make_distribution(state, node, last, [*args, *keywords.values()]))]
     return unknown.call_unknown(ex, state, node, External(name), args, keywords)

@@ -58,6 +58,8 @@ TEXT_METHODS = frozenset(
 NODE_HOOKS = frozenset(("register_hook", "register_prehook"))
 ENGINES = ("accelerator", "fabric", "engine", "strategy", "scaler", "trainer")
 """Names of objects whose `backward(loss)` runs a pass over their argument."""
+MOST_POSITIONAL = 2
+"""With more arguments in a row than these, the `backward` of who knows what is its own."""
 
 
 def call_method(
@@ -233,6 +235,8 @@ def _unknown_backward(
     """Run `loss.backward()`, or `engine.backward(loss)`: by who has the graph, or by the name."""
     said = str(owner.name[-1]).lower()
     engine = name != "backward" or any(part in said for part in ENGINES)
+    if owner.node is None and len(args) > MOST_POSITIONAL:
+        return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
     if args and (engine or (owner.node is None and has_graph(state, args[0]))):
         return run_pass(ex, node, state, Form.WRAPPER, args, keywords)
     return run_pass(ex, node, state, Form.TENSOR_BACKWARD, (owner, *args), keywords)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
+_PRINTING = "print format repr str pprint display echo meter update_meter tqdm write writerow"
+_LOGGING = """
+    warn warning info debug error critical exception log log_dict log_metrics log_metric log_scalar
+    log_param log_params log_text log_image log_images log_figure log_histogram logger
+    set_description set_description_str set_postfix set_postfix_str
+"""
+_TENSORBOARD = """
+    add_scalar add_scalars add_histogram add_image add_images add_figure add_text add_graph
+    add_embedding add_hparams add_pr_curve add_video add_audio add_mesh
+"""
+_PLOTTING = "imshow plot scatter bar hist show savefig imsave save_image imwrite"
+_TESTING = """
+    isnan isinf isfinite assert_close assert_allclose assert_equal assert_array_equal
+    assert_array_almost_equal assert_almost_equal
+"""
+_WRITING = "dump dumps savetxt savez"
 SINKS: Final = frozenset(
-    """
-    print format repr str warn warning info debug error critical exception log log_dict log_metrics
-    log_metric add_scalar add_scalars add_histogram add_image add_text add_graph writerow write
-    set_description set_postfix set_postfix_str update_meter meter dump dumps log_scalar pprint
-    display imshow plot show savefig logger tqdm
-    """.split()
+    f"{_PRINTING} {_LOGGING} {_TENSORBOARD} {_PLOTTING} {_TESTING} {_WRITING}".split()
 )
-"""Calls that look at a value and keep nothing of its graph: printing, logging, plotting."""
+"""Calls that look at a value and keep nothing of its graph: printing, logging, plotting, tests."""
 
 RISKY: Final = (
     "step",
