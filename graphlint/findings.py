@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from graphlint.trace import Confidence
+from graphlint.trace import Confidence, Site
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -98,7 +98,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a rule found, where, how sure, why, and what to do about it."""
+    """One thing that a rule found, where, how sure, why, and what to do about it.
+
+    `places` are what its fix has to change beside the location; they are no part of the JSON form.
+    """
 
     code: str
     name: str
@@ -115,6 +118,7 @@ class Finding:
     cell: int | None = None
     suppressed: bool = field(default=False, compare=False)
     repair: str = field(default="", compare=False)
+    places: tuple[Site, ...] = field(default=(), compare=False)
 
     @property
     def sort_key(self) -> tuple[str, Location, str]:

@@ -38,6 +38,7 @@ def _finding(trace: Trace, rule: Rule, claim: Claim) -> Finding:
         witness=tuple(_witness(event) for event in claim.witness),
         url=rule.url,
         repair=claim.repair,
+        places=claim.places,
     )
 
 

@@ -272,12 +272,15 @@ def _internal_error(filename: str, error: Exception) -> LintError:
 
 def _with_fix(finding: Finding, rule: Rule, source: SourceFile) -> Finding:
     """Attach the rule's fix, which is only as safe as the finding is sure."""
-    fixer = rule.repairs[finding.repair] if finding.repair else rule.fix
-    if fixer is None or finding.filename != source.filename:
+    if finding.filename != source.filename:
         return finding
     start, end = finding.location, finding.end_location
-    span = Span(start.row, start.column, end.row, end.column)
-    fix = fixer(source.text, Site(finding.filename, span))
+    site = Site(finding.filename, Span(start.row, start.column, end.row, end.column))
+    fix = None
+    if rule.fix_at and finding.places and all(p.filename == site.filename for p in finding.places):
+        fix = rule.fix_at(source.text, site, finding.places)
+    elif fixer := rule.repairs[finding.repair] if finding.repair else rule.fix:
+        fix = fixer(source.text, site)
     return replace(finding, fix=_doubted(fix, finding.confidence)) if fix else finding
 
 

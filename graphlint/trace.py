@@ -119,6 +119,7 @@ class Pass:
         doubts: what weakens a claim that nobody did.
         built: where the differentiated graph was built, as far as is known.
         open_ended: how often the call runs is up to code that is not known.
+        compiled: it visited what `torch.compile` made one node of.
     """
 
     site: Site
@@ -131,6 +132,7 @@ class Pass:
     doubts: frozenset[Doubt] = frozenset()
     built: Site | None = None
     open_ended: bool = False
+    compiled: bool = False
 
     @property
     def reused(self) -> bool:
@@ -200,6 +202,61 @@ class Clash:
     def site(self) -> Site:
         """The call that the claim is about: the earlier pass where there is one."""
         return self.earlier or self.later
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """Where a graph takes over a value that has a graph already: what `.detach()` would cut.
+
+    Attributes:
+        site: the expression that stands for the value there.
+        name: how it is written.
+    """
+
+    site: Site
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """Gradients that a pass leaves below what it shares with another, and that nobody uses.
+
+    Attributes:
+        by: the pass.
+        cleared: where they are thrown away.
+        borders: where the pass's graph takes over what is shared; empty where that is not known.
+    """
+
+    by: Site
+    cleared: Site
+    borders: tuple[Border, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A later pass visits nodes that an earlier pass visited and that save tensors.
+
+    Attributes:
+        earlier: the call of the earlier pass.
+        at: the call that wrote its flag: `earlier`, or a caller that hands the flag to it.
+        later: the call of the later pass.
+        repeated: the later pass is run by a later iteration of a loop that the earlier one is in.
+        combinable: nothing uses, changes or clears gradients between the two, and both add to them
+            in the same way: one pass over the sum leaves the same gradients.
+        combined: how one pass in place of the two is written, empty where that is not plain.
+        borders: where the later pass's graph takes over what the earlier one visited.
+        waste: gradients of either pass that are thrown away on every path, so that its graph can
+            be cut from what both visit.
+    """
+
+    earlier: Site
+    at: Site
+    later: Site
+    repeated: bool = False
+    combinable: bool = False
+    combined: str = ""
+    borders: tuple[Border, ...] = ()
+    waste: Waste | None = None
 
 
 class Keeping(str, Enum):
@@ -491,6 +548,7 @@ class Trace:
         visits: every pass in full, where that was asked for: `explain` tells of them.
         hook_cycles: hooks that hold the graph that holds them.
         evaluations: calls of models in evaluation mode that build graphs for nobody.
+        meetings: passes that visit what earlier ones visited, each distinct outcome once.
         observed: the trace comes from a real run.
     """
 
@@ -509,6 +567,7 @@ class Trace:
     visits: tuple[Visit, ...] = ()
     hook_cycles: tuple[HookCycle, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+    meetings: tuple[Meeting, ...] = ()
     observed: bool = False
 
     def retentions(self) -> Iterator[Retention]:
@@ -522,6 +581,15 @@ class Trace:
         for (site, at), runs in groups.items():
             doubts = frozenset(d for run in runs for p in run.passes for d in p.doubts)
             yield Retention(site, at, tuple(runs), doubts | self.doubts_at(site))
+
+    def meetings_of(self, kept: Retention) -> tuple[Meeting, ...]:
+        """Look up who visits what the passes of a flag kept."""
+        return tuple(m for m in self.meetings if (m.earlier, m.at) == (kept.site, kept.at))
+
+    def meetings_between(self, clash: Clash) -> tuple[Meeting, ...]:
+        """Look up how the two passes of a clash meet."""
+        ends = (clash.earlier, clash.later)
+        return tuple(m for m in self.meetings if (m.earlier, m.later) == ends)
 
     def clashes_at(self, site: Site) -> bool:
         """Whether torch refuses a pass of a call, or a later one because of it."""

@@ -7,9 +7,10 @@ syntax, and where that is not plain (a tuple, a display, a comprehension), there
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from graphlint.findings import Applicability, Edit, Fix, Location
+from graphlint.rules.edits import drop_retain_graph
 from graphlint.rules.syntax import extent
 from graphlint.source.lines import Lines, unix_newlines
 from graphlint.trace import Site
@@ -44,6 +45,38 @@ def detach_stored(source: str, site: Site) -> Fix | None:
         An unsafe fix, or None where what is stored is no plain expression.
     """
     return _detach(source, site, _stored)
+
+
+def detach_and_free(source: str, site: Site, places: Sequence[Site]) -> Fix | None:
+    """Detach values where a graph takes them over, and have a pass keep its graph no longer.
+
+    Args:
+        source: the file's text, with whatever newlines it has.
+        site: the call that says the flag; without one, the values are detached alone.
+        places: the expressions that stand for the values.
+
+    Returns:
+        An unsafe fix, or None where an expression is no plain value.
+    """
+    text = unix_newlines(source)
+    lines = Lines(text)
+    edits = []
+    for place in dict.fromkeys(places):
+        end = lines.offset(place.span.end_row, place.span.end_column)
+        value = text[lines.offset(place.span.row, place.span.column) : end]
+        if not isinstance(_expression(value), ast.Name | ast.Attribute | ast.Subscript):
+            return None
+        edits.append(_insertion(lines, end, ".detach()"))
+    freed = drop_retain_graph(source, site)
+    message = "Cut the graph with `.detach()`. Unsafe, as nothing below gets this pass's gradients."
+    if freed:
+        message = f"{message[:-1]}; {freed.message[0].lower()}{freed.message[1:]}"
+    return Fix(Applicability.UNSAFE, message, (*edits, *(freed.edits if freed else ())))
+
+
+def _expression(text: str) -> ast.expr | None:
+    statement = _parse(text)
+    return statement.value if isinstance(statement, ast.Expr) else None
 
 
 def _detach(source: str, site: Site, find: _Finder) -> Fix | None:

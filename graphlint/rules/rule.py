@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -38,6 +38,7 @@ class Claim:
         doubts: what weakens it.
         message: overrides the rule's message, where the case has more to say.
         repair: which of the rule's `repairs` mends this case; empty for the rule's `fix`.
+        places: what a fix has to change beside the call.
     """
 
     site: Site
@@ -45,10 +46,12 @@ class Claim:
     doubts: frozenset[Doubt] = frozenset()
     message: str | None = None
     repair: str = ""
+    places: tuple[Site, ...] = ()
 
 
 Check = Callable[[Trace], Iterable[Claim]]
 Fixer = Callable[[str, Site], "Fix | None"]
+PlacedFixer = Callable[[str, Site, Sequence[Site]], "Fix | None"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Rule:
         fix: makes the repair for a claim at a site from the file's source; None where there is no
             repair to make.
         repairs: makes the repairs of claims that name one.
+        fix_at: the same for a repair that changes the claim's places, too.
         bad: one program that the rule flags.
         good: the same program, mended; `fix(bad) == good` where there is a safe fix.
         observable: whether a real run can be judged too.
@@ -80,6 +84,7 @@ class Rule:
     page: str
     fix: Fixer | None = None
     repairs: Mapping[str, Fixer] = field(default_factory=dict)
+    fix_at: PlacedFixer | None = None
     observable: bool = False
     default: bool = True
 

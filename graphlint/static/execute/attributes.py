@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.accumulated import note_thrown_away, note_used, set_apart
 from graphlint.static.execute.classes import (
     find_method,
     is_module,
@@ -63,6 +64,7 @@ def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name:
     if isinstance(owner, Sym):
         if name == "grad":
             note_touched(ex, state)
+            note_used(ex, state)
         return [(state, _of_unknown(state, node, owner, name))]
     if isinstance(owner, Module):
         return [(state, resolve(ex, state, module_attribute(ex, state, owner, name)))]
@@ -184,6 +186,7 @@ def set_attribute(
     """Write an attribute of a value."""
     if name == "grad":
         note_cleared(ex, state)
+        set_apart(state)
     if isinstance(owner, Sym):
         state.attrs["attribute", owner.name, name] = value
         return [state]
@@ -208,7 +211,7 @@ def set_attribute(
     elif isinstance(found, Tensor):
         if name not in ("grad", "data", "requires_grad"):
             note_escape(ex, state, (value,))
-        _set_on_tensor(state, node, owner, found, name, value)
+        _set_on_tensor(ex, state, node, owner, found, name, value)
     return [state]
 
 
@@ -221,12 +224,13 @@ def _setter(state: State, found: Instance, owner: Ref, name: str) -> Func | None
 
 
 def _set_on_tensor(
-    state: State, node: ir.Node, owner: Ref, found: Tensor, name: str, value: Value
+    ex: Executor, state: State, node: ir.Node, owner: Ref, found: Tensor, name: str, value: Value
 ) -> None:
     if name == "requires_grad":
         set_requires_grad(state, owner, value)
     elif name == "grad" and found.leaf is not None:
         leaf = frozenset((found.leaf,))
+        note_thrown_away(ex, state, leaf, site_of(node, state.frame))
         state.graded = state.graded - leaf if value == NONE else state.graded | leaf
     if name == "grad" and is_tensor(state, value):
         state.attrs["attribute", owner.address, "grad"] = value

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.accumulated import note_used
 from graphlint.static.execute.calls import enter, instantiate
 from graphlint.static.execute.classes import members
 from graphlint.static.execute.executor import Executor, OutOfSteps
@@ -287,6 +288,7 @@ def _run_method(
         for after, value in enter(ex, state, method.function, bound, (), {}):
             after.frame = frame
             ex.escape(after, (value,))
+            note_used(ex, after)
             ended.append((after, Flow("return", owner)))
     merged = merge(ex, ended)
     for dropped, _ in merged[MOST_STATES:]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphlint.static import ir
+from graphlint.static.execute.accumulated import note_left
 from graphlint.static.execute.frames import Frame, Frames
 from graphlint.static.execute.gradients import note_end, note_escape
 from graphlint.static.execute.graph import reachable
@@ -234,6 +235,7 @@ class Executor:
         escaping = (*escaping, *state.attrs.values())
         self.escape(state, escaping)
         note_end(self, state)
+        note_left(self, state, incomplete)
         if incomplete:
             self.records.cut_short(state.pending.values())
         else:

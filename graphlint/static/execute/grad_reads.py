@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.accumulated import note_used, set_apart
 from graphlint.static.execute.gradients import has_switches, note_cleared, note_hook, note_touched
 from graphlint.static.execute.graph import Graph, surely_reachable
 from graphlint.static.execute.records import site_of
@@ -29,8 +30,9 @@ def note_method(ex: Executor, state: State, node: ir.Node, owner: Value, name: s
         retain(ex, state, node, owner)
     elif name in ("zero_grad", "detach_"):
         note_cleared(ex, state)
+        set_apart(state)
     elif "hook" in name:
-        note_hook(state)
+        note_hook(state, on_gradients="forward" not in name)
 
 
 def retain(ex: Executor, state: State, node: ir.Node, owner: Value) -> None:
@@ -62,6 +64,7 @@ def read_grad(ex: Executor, state: State, node: ir.Node, owner: Ref, found: Tens
     """Read `.grad` of a tensor that the program has set none of."""
     notes = ex.records.gradients
     note_touched(ex, state)
+    note_used(ex, state, None if found.leaf is None else [found.leaf])
     made = state.tensor(node)
     if found.node is None:
         return made

@@ -183,9 +183,11 @@ def note_discarded(ex: Executor, state: State, call: ir.Node) -> None:
     )
 
 
-def note_hook(state: State) -> None:
-    """Note that hooks get gradients from now on."""
+def note_hook(state: State, on_gradients: bool) -> None:
+    """Note that hooks get gradients from now on, or values that may have hooks of their own."""
     state.facts["hooked", None] = True
+    if on_gradients:
+        state.facts["hooked on gradients", None] = True
 
 
 def _creating(state: State) -> Iterator[Maker]:

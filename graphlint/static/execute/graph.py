@@ -55,10 +55,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """Which pass freed a node's buffers."""
+    """Which pass freed a node's buffers, and its number in `State.past`."""
 
     call: ir.Call
     site: Site
+    number: int
     doubts: frozenset[Doubt] = frozenset()
 
 

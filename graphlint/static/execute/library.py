@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import builtins, stdlib, unknown
+from graphlint.static.execute.accumulated import note_used, set_apart
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.distributions import DENSITY, make_distribution
 from graphlint.static.execute.items import every
-from graphlint.static.execute.modules import make_layer, make_optimizer
+from graphlint.static.execute.modules import make_layer, make_optimizer, parameters
 from graphlint.static.execute.ops import apply_inplace, apply_op, is_tensor, note_tensor
 from graphlint.static.execute.passes import run_pass
 from graphlint.static.execute.state import State
@@ -75,6 +76,7 @@ def call_external(
     if last in PLAIN_CONTEXTS:
         return [(state, Context("nothing"))]
     if last == "scale_loss":
+        set_apart(state)  # leaving the context takes the scale off the gradients again
         return [(state, Context("nothing", args[0] if args else None))]
     if name == "itertools.chain" or name == "filter":
         return _gathered(ex, state, node, args[1:] if name == "filter" else args)
@@ -150,7 +152,7 @@ def _call_torch(
     if name in TRANSPARENT and args:
         return [(state, args[0])]
     if last in CLOSED_CALLS or ".init." in name:
-        return _closed(state, node, name, args)
+        return _closed(ex, state, node, name, args)
     return _call_op(ex, state, node, name, last, args, keywords)
 
 
@@ -215,8 +217,10 @@ def _variable(
     return args[0] if args else state.tensor(node)
 
 
-def _closed(state: State, node: ir.Node, name: str, args: Sequence[Value]) -> Results:
+def _closed(ex: Executor, state: State, node: ir.Node, name: str, args: Sequence[Value]) -> Results:
     """Call what neither records nor keeps a graph."""
+    if "clip_grad" in name:
+        note_used(ex, state, parameters(state, args[0]) if args else None)
     return [(state, args[0] if ".init." in name and args else state.sym(node, "number"))]
 
 

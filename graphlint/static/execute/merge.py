@@ -318,6 +318,9 @@ def _collapse(ex: Executor, outcomes: list[Outcome], level: int) -> list[Outcome
             kept[index] = (survivor, _widen_flow(survivor, survivor_flow, flow))
         survivor.facts = {**state.facts, **survivor.facts}
         survivor.handed |= state.handed
+        survivor.untouched &= state.untouched
+        for route, leaves in state.left.items():
+            survivor.left[route] = survivor.left.get(route, frozenset()) | leaves
         survivor.conds = {k: v for k, v in survivor.conds.items() if state.conds.get(k) == v}
         survivor.bounds = {
             k: min(v, state.bounds[k]) for k, v in survivor.bounds.items() if k in state.bounds

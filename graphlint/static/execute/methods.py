@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import containers, module_methods, tensor_methods, unknown
+from graphlint.static.execute.accumulated import note_used, set_apart
 from graphlint.static.execute.distributions import call_distribution
 from graphlint.static.execute.grad_reads import note_method
 from graphlint.static.execute.hooks import note_registered
@@ -128,7 +129,7 @@ def _of_object(
     if isinstance(found, Distribution):
         return call_distribution(ex, state, node, owner, found, name, args)
     if isinstance(found, Scaler):
-        return _of_scaler(ex, state, node, name, args, keywords)
+        return _of_scaler(ex, state, node, owner, name, args, keywords)
     if isinstance(found, FunctionContext):
         return [(state, NONE)]  # it keeps for the backward pass what it is given
     if isinstance(found, (Layer, Instance)):
@@ -142,12 +143,17 @@ def _of_scaler(
     ex: Executor,
     state: State,
     node: ir.Node,
+    owner: Value,
     name: str,
     args: Sequence[Value],
     keywords: Mapping[str, Value],
 ) -> Results:
+    """Call a gradient scaler's method; what is not known of it does something to gradients."""
     if name == "scale" and args:
-        return [(state, apply_op(ex, state, node, "mul", (args[0],)))]
+        scaled = apply_op(ex, state, node, "mul", (args[0],))
+        state.facts.update({("scaled", made): owner for made in state.nodes(scaled)})
+        return [(state, scaled)]
+    set_apart(state)
     if name == "step" and args:
         optimizer = state.get(args[0], Optimizer)
         if optimizer is not None:
@@ -167,11 +173,11 @@ def _of_unknown(
 ) -> Results:
     if runs_pass(ex, name) and isinstance(node, ir.Call):
         return _unknown_backward(ex, state, node, owner, name, args, keywords)
-    if name == "step" and args and state.get(args[0], Optimizer):
-        optimizer = state.get(args[0], Optimizer)
-        assert optimizer is not None
-        return call_optimizer(ex, state, node, optimizer, "step", args[1:], keywords)
+    if _scales(state, owner, name, args):
+        return _of_scaler(ex, state, node, owner, name, args, keywords)
     note_method(ex, state, node, owner, name)
+    if name in ("step", "unscale_"):
+        note_used(ex, state)
     quiet = _quiet(state, node, owner, name, args, keywords)
     if quiet is not None:
         return [(state, quiet)]
@@ -216,6 +222,13 @@ def _quiet(
     if name in PARAMETER_METHODS:
         return leaf_tensors(state, node, [("unknown", owner.name)])
     return NONE if name in QUIET_METHODS else None
+
+
+def _scales(state: State, owner: Sym, name: str, args: Sequence[Value]) -> bool:
+    """Whether a method of an unknown object is a gradient scaler's, by what it is called on."""
+    if name == "step":
+        return bool(args) and state.get(args[0], Optimizer) is not None
+    return name == "scale" and bool(args) and "scaler" in str(owner.name[-1]).lower()
 
 
 def runs_pass(ex: Executor, name: str) -> bool:

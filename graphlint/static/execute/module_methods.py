@@ -81,7 +81,7 @@ def call_module(
         for leaf in parameters(state, owner):
             state.touch(leaf, site_of(node, state.frame))
     if name == "zero_grad":
-        clear_gradients(state, parameters(state, owner), args, keywords)
+        clear_gradients(ex, state, node, parameters(state, owner), args, keywords)
     if name in RETURN_NOTHING or name in SINKS:
         return [(state, NONE)]
     if name in REGISTER and len(args) > 1 and _register(state, owner, name, args[0], args[1]):

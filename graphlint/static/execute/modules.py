@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.accumulated import note_thrown_away, note_used
 from graphlint.static.execute.gradients import note_cleared
 from graphlint.static.execute.graph import Leaf
 from graphlint.static.execute.items import every
@@ -270,7 +271,7 @@ def call_optimizer(
     """Call an optimizer's method; a step changes its parameters in place."""
     if name == "zero_grad":
         note_cleared(ex, state)
-        clear_gradients(state, found.leaves, args, keywords)
+        clear_gradients(ex, state, node, found.leaves, args, keywords)
     if name != "step":
         return [(state, NONE if name in ("zero_grad", "add_param_group") else state.sym(node))]
     closure = args[0] if args else keywords.get("closure")
@@ -281,6 +282,7 @@ def call_optimizer(
             results = _run_closure(ex, node, closure, results, index)
         for after, _ in results:
             site = site_of(node, after.frame)
+            note_used(ex, after, found.leaves)
             for leaf in found.leaves & after.graded:
                 after.touch(leaf, site)
     return results
@@ -300,9 +302,15 @@ def _run_closure(
 
 
 def clear_gradients(
-    state: State, leaves: Iterable[Leaf], args: Sequence[Value], keywords: Mapping[str, Value]
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    leaves: Iterable[Leaf],
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
 ) -> None:
     """Run `zero_grad`: gradients become None, unless the call asks for zeros."""
+    note_thrown_away(ex, state, leaves, site_of(node, state.frame))
     flag = args[0] if args else keywords.get("set_to_none", TRUE)
     if flag == TRUE:
         state.graded = state.graded.difference(leaves)

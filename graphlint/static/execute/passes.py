@@ -78,6 +78,7 @@ def run_pass(
     ex.records.visit(site)
     wanted = given.get("inputs")
     nodes, leaves = _targets(state, wanted)
+    weights = [given.get(name, NONE) for name in ("gradient", "grad_tensors", "grad_variables")]
     results: Results = []
     for request_state, asked, retains, creates, doubts in _flags(state, given):
         request = Request(
@@ -94,6 +95,7 @@ def run_pass(
             doubts,
             given.get("create_graph"),
             wanted is not None and wanted != NONE,
+            any(weight != NONE for weight in weights),
         )
         note_root(ex, request_state, site, root)
         visited = visit(ex, request_state, request)

@@ -9,6 +9,7 @@ from graphlint.static import ir
 from graphlint.static.execute.evaluation_records import EvaluationRecords
 from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.gradient_records import GradientRecords
+from graphlint.static.execute.meeting_records import MeetingRecords
 from graphlint.static.execute.state import Pending
 from graphlint.trace import (
     Call,
@@ -51,6 +52,7 @@ class Records:
         overruled: calls that freed their graph although `create_graph` was on.
         gradients: what is done with gradients.
         evaluations: what is done with the graphs of models in evaluation mode.
+        meetings: which passes visit what earlier ones visited.
         holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
         stepping: the loops, as syntax nodes, in which an optimizer steps.
         settled: calls of which something was followed until nobody could reach its graph.
@@ -77,6 +79,7 @@ class Records:
     _complete: bool = True
     gradients: GradientRecords = field(default_factory=GradientRecords)
     evaluations: EvaluationRecords = field(default_factory=EvaluationRecords)
+    meetings: MeetingRecords = field(default_factory=MeetingRecords)
     _visited: dict[Site, None] = field(default_factory=dict)
     settled: set[Site] = field(default_factory=set)
 
@@ -177,6 +180,7 @@ class Records:
             constants=tuple(self.gradients.constant),
             grad_reads=self.gradients.grad_reads(),
             retained_grads=self.gradients.retained_grads(),
+            meetings=tuple(dict.fromkeys(self.meetings.to_meetings())),
             context_tensors=tuple(self.contexts),
             visits=tuple(self.visits),
             hook_cycles=tuple(self.hook_cycles),

@@ -30,6 +30,8 @@ from graphlint.trace import Doubt, Form, Reuse, Site
 
 if TYPE_CHECKING:
     from graphlint.static.execute.leaks import Held
+    from graphlint.static.execute.meeting_records import Route
+    from graphlint.static.execute.meetings import Past
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 MAX_DEPTH = 3
@@ -87,6 +89,9 @@ class State:
             kept with their graphs (`holds`). Neither tells states apart: what one path did with
             equal graphs can be done.
         facts: what is known of gradients (Note [Facts about gradients]).
+        past: the passes so far, by number; left: the leaves that hold gradients of each that nobody
+            has used; untouched: the passes since which nothing was done to gradients
+            (Note [Gradients in leaves]).
         grad: whether operations are recorded; grad_at_yield: whether they were at the last yield.
         frozen_at_yield: the leaves that wanted no gradients then.
     """
@@ -117,6 +122,9 @@ class State:
     passed: dict[NodeId | Key, bool] = field(default_factory=dict)
     holds: dict[tuple[ir.Node, Frame], Held] = field(default_factory=dict)
     facts: dict[tuple[str, Any], Any] = field(default_factory=dict)
+    past: dict[int, Past] = field(default_factory=dict)
+    left: dict[Route, frozenset[Leaf]] = field(default_factory=dict)
+    untouched: frozenset[int] = frozenset()
     grad: bool = True
     grad_at_yield: bool = True
     frozen_at_yield: frozenset[Leaf] = frozenset()
@@ -139,6 +147,8 @@ class State:
             memos=self.memos.copy(),
             issued=self.issued.copy(),
             facts=self.facts.copy(),
+            past=self.past.copy(),
+            left=self.left.copy(),
             passed=self.passed.copy(),
             holds=self.holds.copy(),
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.accumulated import note_strangers
 from graphlint.static.execute.gradients import note_escape
 from graphlint.static.execute.graph import Leaf, reachable
 from graphlint.static.execute.leaks import release
@@ -47,6 +48,7 @@ def call_unknown(
     if name not in SINKS and name not in ex.sinks:
         hand_over(state, [*given, *_receiver(func)], name)
         note_escape(ex, state, [*given, *_receiver(func)])
+        note_strangers(ex, state, func, [*given, *_receiver(func)], is_risky(name))
     state = _run_callbacks(ex, state, node, func, args, keywords)
     return [(state, _result(state, node, func, name, [*given, *_receiver(func)]))]
 

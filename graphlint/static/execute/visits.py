@@ -18,6 +18,7 @@ from graphlint.static.execute.graph import (
     surely_reachable,
 )
 from graphlint.static.execute.holds import note_visit
+from graphlint.static.execute.meetings import remember
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import Pending, State
 from graphlint.static.execute.telling import told
@@ -52,6 +53,7 @@ class Request:
         retains, creates: the flags; asked: `retain_graph` itself was passed and true.
         flag: the value passed for it, if any; create: that of `create_graph`.
         some_inputs: gradients are wanted for some inputs only, whichever these are.
+        weighted: the caller says what the roots' own gradients are.
     """
 
     call: ir.Call
@@ -67,6 +69,19 @@ class Request:
     doubts: frozenset[Doubt] = frozenset()
     create: Value | None = None
     some_inputs: bool = False
+    weighted: bool = False
+
+    @property
+    def origin(self) -> Site | None:
+        """The call that wrote the flag, where a caller handed it to this one."""
+        flag = self.flag
+        origin = flag.origin if isinstance(flag, (Const, Sym)) else None
+        return None if origin is None or origin[0] is self.call else site_of(*origin)
+
+    @property
+    def at(self) -> Site:
+        """The call that wrote the flag."""
+        return self.origin or self.site
 
 
 def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
@@ -80,20 +95,21 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     carried = Carried(state, visited)
     if ex.records.telling:
         ex.records.tell(told(state, request.site, request.retains, request.creates, visited))
+    number = remember(ex, state, request, visited)
     freed = _report_freed(ex, state, request, visited, sure, carried)
     if not freed:
         _report_modified(ex, state, request, [n for n in visited if n in sure])
     chain = _link_reuses(state, request, visited, carried)
     saving = [node for node in visited if state.graph[node].saves is not NO]
     if request.retains:
-        _keep(state, request, visited, saving, chain, bool(ex.running_callbacks))
+        _keep(state, request, number, visited, chain, bool(ex.running_callbacks))
         for node in visited:
             state.freed.pop(node, None)
     else:
         if request.creates and saving:
             ex.records.overrule(request.site)
         for node in saving:
-            state.freed[node] = Freed(request.call, request.site, request.doubts)
+            state.freed[node] = Freed(request.call, request.site, number, request.doubts)
             state.kept.pop(node, None)
     if request.form is not Form.AUTOGRAD_GRAD:
         reached = (state.graph[node].leaves for node in visited)
@@ -193,7 +209,7 @@ def _link_reuses(
             reuse = Reuse(request.site, travels, certain)
             if reuse not in pending.reuses:
                 state.pending[keeper] = replace(pending, reuses=(*pending.reuses, reuse))
-            if pending.site == request.site and pending.origin == _origin(request):
+            if pending.site == request.site and pending.origin == request.origin:
                 chains.append(pending.chain)
     if not chains:
         return None
@@ -204,23 +220,14 @@ def _link_reuses(
     return first
 
 
-def _origin(request: Request) -> Site | None:
-    flag = request.flag
-    origin = flag.origin if isinstance(flag, (Const, Sym)) else None
-    if origin is None or origin[0] is request.call:
-        return None
-    return site_of(*origin)
-
-
 def _keep(
     state: State,
     request: Request,
+    number: int,
     visited: Sequence[NodeId],
-    saving: Sequence[NodeId],
     chain: int | None,
     open_ended: bool,
 ) -> None:
-    number = state.frames.name(state.frame, request.call, "pass", state.passes)
     nodes = [state.graph[n] for n in visited]
     own = [node for node in nodes if node.op != FOREIGN_OP]
     built = site_of(own[0].place, own[0].frame) if own else None
@@ -233,13 +240,14 @@ def _keep(
         chain=number if chain is None else chain,
         asked=request.asked,
         creates=request.creates,
-        origin=_origin(request),
+        origin=request.origin,
         built=built,
         doubts=(_doubts(nodes, own) if request.roots else NO_GRAPH) | _handed(state, visited),
         open_ended=open_ended,
     )
-    for node in saving:
-        state.kept[node] = (*state.kept.get(node, ()), number)
+    for node in visited:
+        if state.graph[node].saves is not NO:
+            state.kept[node] = (*state.kept.get(node, ()), number)
 
 
 def _handed(state: State, visited: Sequence[NodeId]) -> frozenset[Doubt]:
