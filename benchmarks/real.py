@@ -23,6 +23,8 @@ WANTED: Mapping[str, frozenset[str]] = {
     "last-iteration": frozenset({"RG103"}),
     "redundant": frozenset({"RG104"}),
     "broken-step": frozenset({"RG105"}),
+    "needed-combine": frozenset({"RG106"}),
+    "needed-detach": frozenset({"RG106", "RG107"}),
     "missing": frozenset({"RG102", "RG108"}),
     "needed-carried": frozenset({"RG108"}),
     "leak": frozenset({"RG201", "RG202"}),
