@@ -66,7 +66,7 @@ def check(trace: Trace) -> Iterator[Claim]:
         if combinable(met) and not wasted(met):
             places = tuple(dict.fromkeys(meeting.later for meeting in met))
             at = kept.site if _in_one_function(met) else kept.at
-            yield Claim(at, _witness(met), kept.reuse_doubts, _message(met), places)
+            yield Claim(at, _witness(met), kept.reuse_doubts, _message(met), places=places)
 
 
 def _in_one_function(met: Sequence[Meeting]) -> bool:

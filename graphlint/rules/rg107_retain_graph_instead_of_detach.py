@@ -71,7 +71,7 @@ def check(trace: Trace) -> Iterator[Claim]:
             continue
         places = tuple(border.site for border in waste.borders)
         doubts = kept.reuse_doubts
-        yield Claim(kept.at, _witness(kept, waste), doubts, _message(kept, waste), places)
+        yield Claim(kept.at, _witness(kept, waste), doubts, _message(kept, waste), places=places)
 
 
 def _witness(kept: Retention, waste: Waste) -> tuple[Event, ...]:
