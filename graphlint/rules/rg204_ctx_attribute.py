@@ -39,6 +39,7 @@ class Square(torch.autograd.Function):
 
 ## Silent when
 * what is kept is no tensor (a shape, a flag, a number), or may be none;
+* the tensor has a graph of its own, made under `enable_grad`, for the backward pass to visit;
 * the class deletes the attribute or sets it to None, to free it when it wants to.
 
 ## Fix safety

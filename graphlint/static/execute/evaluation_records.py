@@ -31,14 +31,21 @@ class EvaluationRecords:
     trained: set[Leaf] = field(default_factory=set)
     decorated: set[ir.Function] = field(default_factory=set)
 
-    def unused(self) -> tuple[Evaluation, ...]:
-        """Return the calls that built graphs for nobody, each time.
+    def forget_names(self) -> None:
+        """Settle what is known by names, which are about to be given to other things."""
+        self.used.update(site for site in self.strange if not self._is_trained(site))
+        self.strange.clear()
+        self.nodes.clear()
+        self.trained.clear()
 
-        An unknown model is known to have parameters that want gradients if an optimizer has them.
-        """
+    def unused(self) -> tuple[Evaluation, ...]:
+        """Return the calls that built graphs for nobody, each time."""
         return tuple(
             Evaluation(site, doubts)
             for site, doubts in self.sites.items()
-            if site not in self.used
-            and (site not in self.strange or not self.trained.isdisjoint(self.strange[site]))
+            if site not in self.used and self._is_trained(site)
         )
+
+    def _is_trained(self, site: Site) -> bool:
+        """Whether parameters are known to want gradients: those of an unknown model if trained."""
+        return site not in self.strange or not self.trained.isdisjoint(self.strange[site])

@@ -120,6 +120,7 @@ class Executor:
         self._spent = self._steps = 0
         if self.frames.full:
             self.frames = Frames()
+            self.records.evaluations.forget_names()
 
     @contextmanager
     def guarded(self, filename: str) -> Iterator[None]:

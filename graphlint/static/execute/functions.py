@@ -16,6 +16,7 @@ from graphlint.static.execute.values import (
     FunctionContext,
     Ref,
     Sym,
+    Tensor,
     Tuple,
     Value,
 )
@@ -75,9 +76,7 @@ def run_forward(
     forward, setup = (_static(state, owner, name) for name in ("forward", "setup_context"))
     if forward is None or len(state.stack) >= MOST_NESTED:
         return
-    if args is None:
-        given = forward.function.parameters[setup is None :]
-        args = [Sym(("parameter", state.frame, each.name)) for each in given]
+    args = _known_arguments(state, forward.function.parameters[setup is None :], args)
     kinds = tuple([is_tensor(state, value) for value in args])
     if (forward.function, kinds) in ex.records.forwards:
         return
@@ -88,6 +87,31 @@ def run_forward(
     with ex.aside():
         for after, value in _run(ex, aside, node, context, forward, setup, args):
             _note_kept(ex, after, owner, context, args, value)
+
+
+def _known_arguments(
+    state: State, parameters: Sequence[ir.Parameter], args: Sequence[Value] | None
+) -> list[Value]:
+    """Return a call's arguments; what is not known to be a tensor or not is unknown."""
+    unknown: list[Value] = [Sym(("parameter", state.frame, each.name)) for each in parameters]
+    if args is None:
+        return unknown
+    return [
+        unknown[index] if index < len(unknown) and _is_guess(state, value) else value
+        for index, value in enumerate(args)
+    ]
+
+
+def _is_guess(state: State, value: Value) -> bool:
+    """Whether something is taken for a tensor because code that is not known returned it."""
+    found = state.get(value, Tensor)
+    return found is not None and found.node is not None and state.graph[found.node].unknown
+
+
+def _has_own_graph(state: State, value: Value) -> bool:
+    """Whether a tensor has a graph or wants gradients: no `save_for_backward` is meant for it."""
+    found = state.get(value, Tensor)
+    return found is not None and (found.node is not None or found.leaf is not None)
 
 
 def _static(state: State, owner: Ref, name: str) -> Func | None:
@@ -123,6 +147,8 @@ def _note_kept(
     outputs = returned.items if isinstance(returned, Tuple) else (returned,)
     for name, value in found.attrs.items():
         known = isinstance(value, Sym) and ("tensor", value.name) in state.facts
+        if value not in args and _has_own_graph(state, value):
+            continue
         if (is_tensor(state, value) or known) and name not in _dropped(state, owner):
             role = Role.OUTPUT if value in outputs else Role.OTHER
             role = Role.INPUT if value in args or _is_parameter(value) else role
