@@ -77,6 +77,7 @@ RULE = Rule(
     message="A sum keeps the graph of every iteration: add the value's `.item()` or `.detach()`.",
     holds=Holds.SOME,
     check=check,
+    observable=True,
     fix=detach_summand,
     page=__doc__,
     bad="""\

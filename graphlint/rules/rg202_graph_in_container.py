@@ -81,6 +81,7 @@ RULE = Rule(
     ),
     holds=Holds.SOME,
     check=check,
+    observable=True,
     fix=detach_stored,
     page=__doc__,
     bad="""\

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import linecache
 import os
-from collections.abc import Iterable
 
 from graphlint.runtime.frames import Place
 from graphlint.runtime.places import RawSpan
@@ -31,6 +30,7 @@ class Sources:
     def __init__(self, folder: str) -> None:
         """Start with no file read."""
         self._folder = folder
+        self._trees: dict[str, ast.Module] = {}
         self._calls: dict[str, list[ast.Call]] = {}
         self._sites: dict[SiteRecord, Site] = {}
 
@@ -122,8 +122,28 @@ class Sources:
     def _parsed(self, filename: str) -> list[ast.Call]:
         calls = self._calls.get(filename)
         if calls is None:
-            calls = self._calls[filename] = list(_calls_in("".join(linecache.getlines(filename))))
+            nodes = ast.walk(self.tree(filename))
+            calls = [node for node in nodes if isinstance(node, ast.Call)]
+            self._calls[filename] = calls
         return calls
+
+    def tree(self, filename: str) -> ast.Module:
+        """Return a file's syntax, an empty module where that can't be had."""
+        tree = self._trees.get(filename)
+        if tree is None:
+            tree = self._trees[filename] = _parse("".join(linecache.getlines(filename)))
+        return tree
+
+    def statement(self, place: Place, found: ast.stmt) -> Site:
+        """Return where a statement of a place's file stands."""
+        name, row, end = place.filename, found.lineno, found.end_lineno or found.lineno
+        span = Span(
+            row,
+            self._column(name, row, found.col_offset),
+            end,
+            self._column(name, end, found.end_col_offset),
+        )
+        return Site(self._shown(name), span, place.function)
 
     def _column(self, filename: str, row: int, column: int | None) -> int:
         if column is None:
@@ -139,12 +159,11 @@ class Sources:
         return filename.removeprefix(prefix)
 
 
-def _calls_in(source: str) -> Iterable[ast.Call]:
+def _parse(source: str) -> ast.Module:
     try:
-        tree = ast.parse(source)
+        return ast.parse(source)
     except (SyntaxError, ValueError):  # not the source that ran, or none at all
-        return []
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        return ast.Module([], [])
 
 
 def _holds_row(call: ast.Call, row: int) -> bool:

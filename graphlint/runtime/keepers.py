@@ -3,8 +3,8 @@
 # Note [Beyond its step]
 At a pass, every graph that was built before the last pass but one of the same call has outlived its
 step; what was built since may be this step's, or a variable that the next assignment frees. What
-the pass itself visits is in use, however old it is. When a block or a program is over there is no
-next pass: then all graphs count that hold bytes, and several together.
+the pass itself visits is in use, however old it is. When a block is over, there is no next pass:
+then all graphs count that hold bytes, and several together, and only these when the program is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from graphlint.runtime.ledger import Ledger
 from graphlint.runtime.nodes import Node, kind_of
 from graphlint.runtime.reach import Found, node_of
+from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.sizes import measure_nodes
 from graphlint.runtime.trails import Keeper, keeper_of
 
@@ -35,6 +36,7 @@ class Held:
         freed: passes have freed all that they saved: nobody can visit them any more.
         estimated: there are more than were looked at: bytes and nodes are those of a sample, scaled
             up.
+        freed_by: the call that ran one of these passes.
         identity: tells that two keepers are one container by two names: its identity and the number
             of its first node. None where the keeper is no container.
     """
@@ -44,6 +46,7 @@ class Held:
     nodes: int
     freed: bool
     estimated: bool = False
+    freed_by: SiteRecord | None = None
     identity: tuple[int, int] | None = None
 
     def with_most(self, other: Held) -> Held:
@@ -60,11 +63,13 @@ class Scene:
         before: graphs that were built before this number of a node have outlived their step; None:
             there is no next step.
         current: the nodes that a pass is about to visit.
-        period: how many nodes a step builds, None where that is not known.
+        over: the program is over, so that no single graph outlives anything.
+        period: how many nodes a step builds, None or 0 where that is not known.
     """
 
     before: int | None = None
     current: Collection[Node] = frozenset()
+    over: bool = False
     period: float | None = None
 
 
@@ -137,7 +142,7 @@ def _measure(group: _Group, scene: Scene, ledger: Ledger) -> Held | None:
     size = measure_nodes([*walked.inner, *walked.leaves], until_drop=True, kept=sample)
     freed = not any(size.saves)
     graphs = _count(roots, walked, freed, scene.period)
-    if graphs < 2 and not size.exclusive_bytes:
+    if graphs < 2 and (scene.over or not size.exclusive_bytes):
         return None
     scale = len(roots) / max(1, walked.roots)
     return Held(
@@ -146,6 +151,7 @@ def _measure(group: _Group, scene: Scene, ledger: Ledger) -> Held | None:
         nodes=round(len(walked.inner) * scale),
         freed=freed,
         estimated=walked.roots < len(roots),
+        freed_by=next(filter(None, map(ledger.freed_by, walked.inner)), None) if freed else None,
         identity=(group.container, roots[0]._sequence_nr()) if group.container else None,
     )
 
@@ -180,7 +186,7 @@ def _walk(roots: Sequence[Node], limit: int) -> _Walked:
 def _count(roots: Sequence[Node], walked: _Walked, freed: bool, period: float | None) -> int:
     """Count the graphs that are held: those of one step are one, once a pass has freed them."""
     alone = round(walked.graphs * len(roots) / max(1, walked.roots))
-    if period is None:
+    if not period:
         return alone
     nodes = roots if len(roots) > 1 else walked.inner
     numbers: list[int] = sorted(node._sequence_nr() for node in nodes)

@@ -8,6 +8,7 @@ from uuid import uuid4
 from graphlint.runtime.holdings import saves_anything
 from graphlint.runtime.marks import Deaths, Lifetime, Mark, Tally, Visit
 from graphlint.runtime.nodes import Node, Walk, kind_of, roots_of, walk
+from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.sizes import GraphSize
 from graphlint.runtime.timeline import TimeLine
 
@@ -43,6 +44,12 @@ class Ledger:
     def room(self) -> int:
         """How many more nodes may be touched."""
         return max(0, self._limit - self._touched)
+
+    def freed_by(self, node: Node) -> SiteRecord | None:
+        """Return the call whose pass freed a node, where that is known."""
+        mark: Mark | None = node.metadata.get(self.key)
+        visit = mark.visit if mark else None
+        return visit.site if visit and not visit.keeps else None
 
     def walk(self, outputs: Sequence[object]) -> Walk:
         """Walk the graph behind some outputs as far as the limit allows.

@@ -32,6 +32,7 @@ _SHARE = 0.01
 _FREE = 3  # searches
 _ADVANCE = 0.2  # seconds
 _KEEPERS = 256
+_EVERY = 0.9  # graphs for each pass: some step may have skipped one
 _FEW, _OFTEN, _SELDOM = 6, 2, 4
 
 
@@ -56,6 +57,8 @@ class Lookout:
 
     Attributes:
         held: what was seen, each keeper with the most that it held.
+        leaks: those that gain a graph with every pass, which the pass has freed; the call that runs
+            it.
     """
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float]) -> None:
@@ -66,6 +69,8 @@ class Lookout:
             clock: gives the time, in seconds.
         """
         self.held: dict[Keeper, Held] = {}
+        self.leaks: dict[Keeper, SiteRecord] = {}
+        self._counts: dict[tuple[Keeper, SiteRecord], tuple[int, int]] = {}
         self._ledger = ledger
         self._clock = clock
         self._began = clock()
@@ -95,19 +100,22 @@ class Lookout:
             self._ledger.touch(walked.nodes)
             if not walked.truncated:
                 frames = [call.caller.frame, *other_threads()]
-                held = self._look(frames, Scene(plan.start, frozenset(walked.nodes), period))
+                scene = Scene(plan.start, frozenset(walked.nodes), period=period)
+                seen = self._look(frames, scene)
+                held = bool(seen)
+                self._compare(site, seen)
         more = _OFTEN if plan.due < _FEW else _SELDOM
         plan.due = max(plan.due + 3, int(plan.due * 1.25)) if held else plan.due * more
         site.look_at = plan.due - 2
 
-    def at_end(self, frame: FrameType | None) -> None:
+    def at_end(self, frame: FrameType, over: bool) -> None:
         """Look at what is held when a block or the program is over.
 
         Args:
             frame: the innermost frame.
+            over: the program is over.
         """
-        frames = other_threads() if frame is None else [frame, *other_threads()]
-        self._look(frames, Scene(period=self._period))
+        self._look([frame, *other_threads()], Scene(over=over, period=self._period))
 
     @property
     def _affords(self) -> bool:
@@ -116,8 +124,8 @@ class Lookout:
         advance = _ADVANCE if self.held else 0.0
         return self._spent <= advance + _SHARE * (self._clock() - self._began)
 
-    def _look(self, frames: Iterable[FrameType], scene: Scene) -> bool:
-        """Search, and take in what is held; say whether anything is."""
+    def _look(self, frames: Iterable[FrameType], scene: Scene) -> dict[Keeper, Held]:
+        """Search, take in what is held, and return it."""
         began = self._clock()
         with torch._C.DisableTorchFunction():
             held = held_by(search(frames).found, scene, self._ledger)
@@ -125,7 +133,20 @@ class Lookout:
             self._take_in(keeper, figures)
         self._searches += 1
         self._spent += self._clock() - began
-        return bool(held)
+        return held
+
+    def _compare(self, site: SiteRecord, seen: dict[Keeper, Held]) -> None:
+        """Compare what is held at a pass with the look before it at the same call."""
+        for keeper, figures in seen.items():
+            before = self._counts.get((keeper, site))
+            if before is not None and figures.freed_by is not None:
+                passes, graphs = site.passes - before[0], figures.graphs - before[1]
+                if graphs >= _EVERY * passes:
+                    self.leaks.setdefault(keeper, figures.freed_by)
+                else:
+                    self.leaks.pop(keeper, None)
+            if len(self._counts) < _KEEPERS:
+                self._counts[keeper, site] = site.passes, figures.graphs
 
     def _take_in(self, keeper: Keeper, figures: Held) -> None:
         """Remember what a keeper holds: by its latest name, where it has several."""

@@ -155,7 +155,7 @@ class Profiling:
 
     def finish(self) -> None:
         """Show and write the report of a decorated function, as is done when the program ends."""
-        self._recorder.look_around()
+        self._recorder.look_around(over=True)
         report = self.report
         if self._output is not None:
             report.save(self._output)

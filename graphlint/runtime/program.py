@@ -137,7 +137,7 @@ class _Session:
     def stop(self) -> None:
         """Record no more."""
         if self._recorder is not None:
-            self._recorder.stop()
+            self._recorder.stop(over=True)
 
     def now(self, program: str) -> Profile | None:
         """Return what was recorded up to now, without the rules' findings."""

@@ -148,11 +148,12 @@ class Recorder:
                 self._measuring.resume()
                 choke_point().attach(self)
 
-    def stop(self, *, follow: bool = False) -> None:
+    def stop(self, *, follow: bool = False, over: bool = False) -> None:
         """Record no more.
 
         Args:
             follow: go on to look for reuse of the graphs that are still alive, until none is.
+            over: the program is over.
         """
         with self._lock:
             self._depth -= 1
@@ -164,14 +165,18 @@ class Recorder:
             self._measuring.pause()
             self.guard.run(self.ledger.bury)
             if not follow:
-                self.look_around()
+                self.look_around(over=over)
             if not (follow and self.ledger.open):
                 choke_point().detach(self)
 
-    def look_around(self) -> None:
-        """Look for what keeps graphs alive now, from the caller's variables on."""
+    def look_around(self, *, over: bool = False) -> None:
+        """Look for what keeps graphs alive now, from the caller's variables on.
+
+        Args:
+            over: the program is over.
+        """
         with self._lock:
-            self.guard.run(self.lookout.at_end, sys._getframe(1))
+            self.guard.run(self.lookout.at_end, sys._getframe(1), over)
 
     @property
     def duration(self) -> float:

@@ -26,8 +26,10 @@ from graphlint.runtime.calls import Sources
 from graphlint.runtime.marks import Visit
 from graphlint.runtime.recorder import Recorder
 from graphlint.runtime.sites import Running, SiteRecord
+from graphlint.runtime.stores import store_of
 from graphlint.runtime.timeline import TimeLine
 from graphlint.runtime.traces import make_trace
+from graphlint.runtime.trails import Keeper
 from graphlint.trace import Trace
 
 _SERIES = 16
@@ -179,10 +181,16 @@ def _held_by(recorder: Recorder, sources: Sources) -> tuple[HeldBy, ...]:
             graphs=figures.graphs,
             bytes=figures.bytes,
             nodes=figures.nodes,
+            row=_row_of(keeper, sources),
         )
         for keeper, figures in recorder.lookout.held.items()
     ]
     return tuple(sorted(held, key=lambda each: (-each.bytes, -each.nodes, each.where, each.name)))
+
+
+def _row_of(keeper: Keeper, sources: Sources) -> int | None:
+    store = store_of(keeper, sources.tree(keeper.place.filename))
+    return store[0].lineno if store else None
 
 
 def _spread(values: Running) -> Spread:

@@ -8,7 +8,8 @@ from graphlint.runtime.calls import Sources
 from graphlint.runtime.marks import Visit
 from graphlint.runtime.recorder import Recorder
 from graphlint.runtime.sites import Outcome, RunShape, SiteRecord, open_shapes
-from graphlint.trace import Broken, Clash, Pass, Reuse, Run, Trace
+from graphlint.runtime.stores import is_container, store_of
+from graphlint.trace import Broken, Clash, Hold, Keeping, Pass, Reuse, Run, Trace
 
 
 def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: Sources) -> Trace:
@@ -34,6 +35,7 @@ def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: So
         runs=tuple(runs),
         clashes=tuple(_clashes(recorder, sources)),
         calls=tuple(call for call in calls if call and (call.retain or call.create)),
+        holds=tuple(_holds(recorder, sources)),
         observed=True,
     )
 
@@ -56,6 +58,20 @@ def _run(site: SiteRecord, shape: RunShape, sources: Sources) -> Run:
 
 def _reuses(outcome: Outcome, sources: Sources) -> tuple[Reuse, ...]:
     return tuple(Reuse(sources.site(by), by.believes(carried)) for by, carried in outcome.reuses)
+
+
+def _holds(recorder: Recorder, sources: Sources) -> Iterator[Hold]:
+    """Yield the statements that keep the graph of every iteration, which a pass has freed."""
+    for keeper, freed_by in recorder.lookout.leaks.items():
+        store = store_of(keeper, sources.tree(keeper.place.filename))
+        if store is not None:
+            statement, name = store
+            yield Hold(
+                site=sources.statement(keeper.place, statement),
+                how=Keeping.CONTAINER if is_container(keeper) else Keeping.SUM,
+                name=name,
+                freed=sources.site(freed_by),
+            )
 
 
 def _clashes(recorder: Recorder, sources: Sources) -> Iterator[Clash]:

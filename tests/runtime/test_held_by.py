@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import linecache
 import sys
 import threading
 import weakref
@@ -378,6 +379,65 @@ def test_of_very_many_graphs_a_sample_is_measured() -> None:
     assert (held.name, held.graphs) == ("kept", 1000)
     assert held.nodes == 6000
     assert held.bytes == 1000 * 4 * (5 * 7 + 5 * 13 + 5)
+
+
+# --- findings ------------------------------------------------------------------------------------
+
+
+def findings(program: Callable[[], object]) -> list[tuple[str, str, str]]:
+    """Run a program, and return what the rules say of it: code, confidence, the row's source."""
+    with profile() as prof:
+        program()
+    return [
+        (
+            str(found["code"]),
+            str(found["confidence"]),
+            linecache.getline(__file__, found["location"]["row"]).strip(),
+        )
+        for found in prof.report.findings
+    ]
+
+
+def test_a_list_of_losses_is_found_at_the_statement_that_fills_it() -> None:
+    assert findings(list_of_losses) == [("RG202", "observed", "losses.append(step(net))")]
+
+
+def test_a_sum_of_losses_is_found_at_the_statement_that_adds() -> None:
+    assert findings(local_variable) == [("RG201", "observed", "total = total + step(net)")]
+
+
+def test_the_row_of_the_statement_stands_in_the_profile() -> None:
+    held = holders(list_of_losses)["losses"]
+    assert held.row is not None
+    assert linecache.getline(__file__, held.row).strip() == "losses.append(step(net))"
+
+
+def test_a_list_that_two_statements_fill_is_held_and_nobody_is_blamed() -> None:
+    def program() -> None:
+        net, losses = model(), []
+        for i in range(STEPS):
+            if i % 2:
+                losses.append(step(net))
+            else:
+                losses.append(step(net) * 1)
+
+    assert holders(program)["losses"].row is None
+    assert findings(program) == []
+
+
+def test_a_list_that_keeps_a_few_is_no_leak() -> None:
+    assert findings(bounded_deque) == []
+
+
+def test_losses_that_are_differentiated_later_are_no_leak() -> None:
+    def program() -> None:
+        net, losses = model(), []
+        for _ in range(STEPS):
+            losses.append(net(torch.randn(5, 7)).pow(2).mean())
+            step(net)
+        sum(losses).backward()
+
+    assert findings(program) == []
 
 
 # --- harmless ------------------------------------------------------------------------------------

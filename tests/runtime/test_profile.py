@@ -295,8 +295,8 @@ def test_the_table_says_what_holds_graphs() -> None:
         for _ in range(4):
             losses.append(keep())
     assert re.search(
-        r"kept alive beyond their step:\n  list `losses` \(.*test_profile.py:.*\): "
-        r"4 graphs, 80 B, 12 nodes\n",
+        r"graphs that are kept alive:\n  list `losses` \(.*test_profile.py:.*\): "
+        r"4 graphs, 80 B, 12 nodes, by line \d+\n",
         str(prof.report) + "\n",
     )
 
