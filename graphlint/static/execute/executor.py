@@ -213,7 +213,11 @@ class Executor:
         self.records.cut(TOO_DEEP)
 
     def raised(self, state: State) -> None:
-        """End a path at an exception that nothing catches."""
+        """End a path at an exception that nothing catches.
+
+        That nobody visits a kept graph on such a path says nothing about what the pass is for.
+        """
+        state.pending.clear()
         self.finish(state)
 
     def escape(self, state: State, values: Iterable[Value]) -> None:

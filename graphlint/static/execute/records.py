@@ -80,6 +80,7 @@ class Records:
     gradients: GradientRecords = field(default_factory=GradientRecords)
     evaluations: EvaluationRecords = field(default_factory=EvaluationRecords)
     meetings: MeetingRecords = field(default_factory=MeetingRecords)
+    _reused: dict[tuple[Site, Site | None], Pending] = field(default_factory=dict)
     _visited: dict[Site, None] = field(default_factory=dict)
     settled: set[Site] = field(default_factory=set)
 
@@ -130,6 +131,18 @@ class Records:
         """Take over a pass in full."""
         self.visits[visit] = None
 
+    def reuse(self, pending: Pending) -> None:
+        """Note at once that a later pass visits what one kept: the path may never be settled."""
+        self._reused.setdefault((pending.site, pending.origin), pending)
+
+    def _all_runs(self) -> Iterator[Run]:
+        """Walk the runs, and the passes whose reuse was seen on paths that were not settled."""
+        yield from self.runs
+        told = {(p.site, p.origin) for run in self.runs for p in run.passes if p.reused}
+        for key, pending in self._reused.items():
+            if key not in told:
+                yield Run((_passed(0, pending),))
+
     def overrule(self, site: Site) -> None:
         """Note that a call's `retain_graph` was off while `create_graph` was on."""
         self.overruled[site] = None
@@ -169,7 +182,7 @@ class Records:
         """Return what was recorded, in the words that the rules read."""
         self._close_holds()
         return Trace(
-            tuple(self.runs),
+            tuple(self._all_runs()),
             tuple(self.clashes),
             calls,
             tuple(self.doubts),

@@ -99,7 +99,7 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     freed = _report_freed(ex, state, request, visited, sure, carried)
     if not freed:
         _report_modified(ex, state, request, [n for n in visited if n in sure])
-    chain = _link_reuses(state, request, visited, carried)
+    chain = _link_reuses(ex, state, request, visited, carried)
     saving = [node for node in visited if state.graph[node].saves is not NO]
     if request.retains:
         _keep(state, request, number, visited, chain, bool(ex.running_callbacks))
@@ -186,6 +186,7 @@ def _report_modified(
 
 
 def _link_reuses(
+    ex: Executor,
     state: State,
     request: Request,
     visited: Iterable[NodeId],
@@ -208,7 +209,9 @@ def _link_reuses(
         if pending is not None:
             reuse = Reuse(request.site, travels, certain)
             if reuse not in pending.reuses:
-                state.pending[keeper] = replace(pending, reuses=(*pending.reuses, reuse))
+                pending = replace(pending, reuses=(*pending.reuses, reuse))
+                state.pending[keeper] = pending
+                ex.records.reuse(pending)
             if pending.site == request.site and pending.origin == request.origin:
                 chains.append(pending.chain)
     if not chains:
