@@ -10,6 +10,7 @@ from graphlint.static import ir
 from graphlint.static.execute import classes, library, methods, modules, unknown
 from graphlint.static.execute.evaluations import note_forward
 from graphlint.static.execute.frames import Frame
+from graphlint.static.execute.gradients import in_entry
 from graphlint.static.execute.items import every
 from graphlint.static.execute.merge import Flow, Outcome, merge
 from graphlint.static.execute.numbers import name_of
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
 
 UNKNOWN_KEYWORDS = "**"
+PLAIN_RECURSION = 2
+"""How often a function is entered within itself that neither counts nor can reach a pass."""
 SELF, CLASS = "__self__", "__class__"
 
 
@@ -179,9 +182,15 @@ def enter(
     """Run a function of the program in the caller's state."""
     function = func.function
     ex.called.add(function)
-    if _too_deep(ex, state, function):
+    if _too_deep(ex, state, function, [*args, *keywords.values()]):
         ex.too_deep()
         return unknown.call_unknown(ex, state, node, func, args, keywords)
+    if ex.hurried and _can_be_skipped(ex, state, func, [*args, *keywords.values()]):
+        ex.skip()
+        return unknown.call_unknown(ex, state, node, func, args, keywords)
+    if func.bound is not None and (is_abstract(function) or _is_left_out(state, func)):
+        method = Method(func.bound, function.name)
+        return unknown.call_unknown(ex, state, node, method, args, keywords)
     given = list(args) if func.bound is None else [func.bound, *args]
     caller = Caller(state.frame, state.env, state.temps, state.yields, state.yielded)
     state.temps = (*state.temps, Tuple(tuple(given)), Tuple(tuple(keywords.values())))
@@ -200,6 +209,33 @@ def enter(
         for after, _ in outcomes:
             after.grad = grad
     return _leave(ex, node, func, outcomes, caller)
+
+
+def _can_be_skipped(ex: Executor, state: State, func: Func, given: Sequence[Value]) -> bool:
+    """Whether a call can't matter to any pass: it runs none, is handed no graph, and sets nothing."""
+    mentions = func.function.mentions
+    if mentions.writes or not ex.reaching.isdisjoint(mentions.calls):
+        return False
+    return all(next(state.handles(value), None) is None for value in (func.bound, *given))
+
+
+def _is_left_out(state: State, func: Func) -> bool:
+    """Whether a method does nothing, on an object that nobody made: it stands for those that do.
+
+    A class that the program does not instantiate is run on an object made up for it. Its empty
+    methods are there for subclasses to fill in.
+    """
+    return in_entry(state) and all(map(_does_nothing, func.function.body))
+
+
+def _does_nothing(statement: ir.Stmt) -> bool:
+    return isinstance(statement, ir.ExprStmt) and isinstance(statement.value, ir.Const)
+
+
+def is_abstract(function: ir.Function) -> bool:
+    """Whether all that a method does is to raise an exception: it is not implemented."""
+    does = [statement for statement in function.body if not _does_nothing(statement)]
+    return len(does) == 1 and isinstance(does[0], ir.Raise)
 
 
 def _remembered(
@@ -263,10 +299,13 @@ def _generated(state: State, node: ir.Node, func: Func) -> Value:
     return state.new(node, List(state.yields, kind="generator", yielded=state.yielded))
 
 
-def _too_deep(ex: Executor, state: State, function: ir.Function) -> bool:
+def _too_deep(ex: Executor, state: State, function: ir.Function, given: Sequence[Value]) -> bool:
     if len(state.stack) >= ex.budget.depth:
         return True
     nested = sum(frame.detail is function for frame in state.frame.chain())
+    counted = any(isinstance(value, Const) and type(value.value) is int for value in given)
+    if not counted and ex.reaching.isdisjoint(function.mentions.calls):
+        return nested >= min(ex.budget.recursion, PLAIN_RECURSION)
     return nested >= ex.budget.recursion
 
 

@@ -17,7 +17,7 @@ from graphlint.static.execute.imports import define, module_variables
 from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
-from graphlint.static.execute.values import Class, Env, Func, Ref, Value
+from graphlint.static.execute.values import Class, Env, Func, Ref, Sym, Value
 
 if TYPE_CHECKING:
     from graphlint.static.execute.frames import Frame
@@ -37,6 +37,7 @@ def run_program(ex: Executor, modules: Sequence[ir.Module]) -> None:
     last what only evaluates.
     """
     relevant = Relevance(modules, ex.backward_functions)
+    ex.reaching = relevant.names
     for module in modules:
         with ex.guarded(module.filename):
             _run_top_level(ex, module, relevant.only_calls(module))
@@ -149,6 +150,11 @@ class Relevance:
         return module.filename not in self._with_passes
 
     @property
+    def names(self) -> frozenset[str]:
+        """The names whose mention says that a function can reach a pass."""
+        return frozenset(self._names)
+
+    @property
     def reaching(self) -> frozenset[str]:
         """The names of all functions that can reach a pass."""
         return frozenset(f.name for f in self._functions if self.reaches(f))
@@ -222,10 +228,25 @@ def _run_function(
     state = _cleared(base)
     state.frame = _entry_frame(ex, module, func.function)
     try:
-        for after, value in enter(ex, state, func.function, func, (), {}):
+        given = _switches(state, func.function)
+        for after, value in enter(ex, state, func.function, func, (), given):
             ex.finish(after, escaping=(value,))
     except (OutOfSteps, RecursionError):
         ex.records.stop()
+
+
+def _switches(state: State, function: ir.Function | None) -> dict[str, Value]:
+    """Leave open what callers that are not known may switch on or off, whatever the default."""
+    return {
+        parameter.name: Sym(("parameter", state.frame, parameter.name))
+        for parameter in (function.parameters if function else ())
+        if isinstance(parameter.default, ir.Const) and isinstance(parameter.default.value, bool)
+    }
+
+
+def _constructor(state: State, cls: Ref) -> ir.Function | None:
+    made = [owner.members.get("__init__") for owner in members(state, cls.address)]
+    return next((func.function for func in made if isinstance(func, Func)), None)
 
 
 def _entry_frame(ex: Executor, module: ir.Module, place: object) -> Frame:
@@ -244,7 +265,8 @@ def _run_class(ex: Executor, base: State, module: ir.Module, cls: Ref, relevant:
     state.frame = _entry_frame(ex, module, cls)
     place = methods[0].function
     try:
-        made = instantiate(ex, state, place, cls, (), {})[:MOST_STATES]
+        given = _switches(state, _constructor(state, cls))
+        made = instantiate(ex, state, place, cls, (), given)[:MOST_STATES]
         running = [(after, value) for after, value in made]
         for index in range(ROUNDS):
             for method in methods:

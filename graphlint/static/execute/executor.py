@@ -31,6 +31,7 @@ RETURNED_FOR_USE = Doubt(
     Confidence.POSSIBLE, "the graph is handed on to code that may differentiate it again"
 )
 TOO_DEEP = Doubt(Confidence.LIKELY, "calls are nested more deeply than they are followed")
+SKIPPED = Doubt(Confidence.LIKELY, "the program is too long for all its calls to be followed")
 TOO_MANY_PATHS = Doubt(Confidence.LIKELY, "the program has more paths than were followed")
 Results = list[tuple[State, Value]]
 
@@ -98,6 +99,7 @@ class Executor:
         self.backward_functions = frozenset(backward_functions)
         self.sinks = frozenset(sinks)
         self.called: set[ir.Function] = set()
+        self.reaching: frozenset[str] = frozenset()
         self.running_callbacks: set[ir.Function] = set()
         self._evaluate = evaluate
         self._run = run
@@ -162,6 +164,11 @@ class Executor:
             yield
         self.called = called
 
+    @property
+    def hurried(self) -> bool:
+        """Whether half of the steps are spent, and the rest is for what matters."""
+        return self._steps > self._limit // 2
+
     def eval(self, node: ir.Expr, state: State) -> Results:
         """Evaluate an expression: the states in which it may end, each with its value."""
         self.step()
@@ -199,9 +206,17 @@ class Executor:
         return self._invoke(self, state, node, func, args, keywords)
 
     # ---------------------------------------------------------------------------------- records
-    def drop(self, state: State) -> None:
-        """Give up a state; what it had pending is told with a doubt."""
+    def drop(self, state: State, followed: Iterable[State] = ()) -> None:
+        """Give up a state; what it had pending is told with a doubt.
+
+        Where states that got to the same point are followed, they tell what becomes of passes that
+        they have pending themselves.
+        """
         self.records.cut(TOO_MANY_PATHS)
+        told = {(p.call, p.frame) for other in followed for p in other.pending.values()}
+        for number, pending in list(state.pending.items()):
+            if (pending.call, pending.frame) in told:
+                del state.pending[number]
         self.finish(state, incomplete=True)
 
     def forks(self, states: Iterable[State]) -> int:
@@ -211,6 +226,10 @@ class Executor:
     def too_deep(self) -> None:
         """Note that a call was not entered."""
         self.records.cut(TOO_DEEP)
+
+    def skip(self) -> None:
+        """Note that a call was not entered, to save steps."""
+        self.records.cut(SKIPPED)
 
     def raised(self, state: State) -> None:
         """End a path at an exception that nothing catches.

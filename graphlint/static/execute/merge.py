@@ -296,8 +296,9 @@ def merge(ex: Executor, outcomes: list[Outcome]) -> list[Outcome]:
         if len(outcomes) > limit:
             outcomes = _collapse(ex, outcomes, level)
     if len(outcomes) > MOST:
+        followed = [state for state, _ in outcomes[:MOST]]
         for state, _ in outcomes[MOST:]:
-            ex.drop(state)
+            ex.drop(state, followed)
         outcomes = outcomes[:MOST]
     return outcomes
 
