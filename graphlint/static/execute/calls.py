@@ -212,11 +212,20 @@ def enter(
 
 
 def _can_be_skipped(ex: Executor, state: State, func: Func, given: Sequence[Value]) -> bool:
-    """Whether a call can't matter to any pass: it runs none, is handed no graph, and sets nothing."""
+    """Whether a call can't matter to a pass: it runs none, is handed no graph, sets nothing."""
     mentions = func.function.mentions
     if mentions.writes or not ex.reaching.isdisjoint(mentions.calls):
         return False
-    return all(next(state.handles(value), None) is None for value in (func.bound, *given))
+    env = state.heap[func.env]
+    called = [env.vars.get(name) for name in mentions.calls] if isinstance(env, Env) else []
+    return not any(_bears_graphs(state, value) for value in (func.bound, *given, *called))
+
+
+def _bears_graphs(state: State, value: Value | None) -> bool:
+    """Whether a value has a graph, or parameters that graphs are made with."""
+    if isinstance(value, Ref) and modules.parameters(state, value):
+        return True
+    return next(state.handles(value), None) is not None
 
 
 def _is_left_out(state: State, func: Func) -> bool:
@@ -225,17 +234,12 @@ def _is_left_out(state: State, func: Func) -> bool:
     A class that the program does not instantiate is run on an object made up for it. Its empty
     methods are there for subclasses to fill in.
     """
-    return in_entry(state) and all(map(_does_nothing, func.function.body))
-
-
-def _does_nothing(statement: ir.Stmt) -> bool:
-    return isinstance(statement, ir.ExprStmt) and isinstance(statement.value, ir.Const)
+    return in_entry(state) and not func.function.body
 
 
 def is_abstract(function: ir.Function) -> bool:
     """Whether all that a method does is to raise an exception: it is not implemented."""
-    does = [statement for statement in function.body if not _does_nothing(statement)]
-    return len(does) == 1 and isinstance(does[0], ir.Raise)
+    return len(function.body) == 1 and isinstance(function.body[0], ir.Raise)
 
 
 def _remembered(

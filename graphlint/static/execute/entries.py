@@ -29,14 +29,13 @@ GENERIC = frozenset("forward __init__ __call__ get items append extend main run 
 MOST_METHODS, MOST_STATES, ROUNDS = 14, 6, 2
 
 
-def run_program(ex: Executor, modules: Sequence[ir.Module]) -> None:
+def run_program(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance) -> None:
     """Run everything in some files that can run a backward pass, or evaluates a model.
 
     All top levels come first: what they call is judged there, and is no entry point any more. Then
     come classes and the functions that no other mentions, what is still uncalled after that, and
     last what only evaluates.
     """
-    relevant = Relevance(modules, ex.backward_functions)
     ex.reaching = relevant.names
     for module in modules:
         with ex.guarded(module.filename):
@@ -44,11 +43,11 @@ def run_program(ex: Executor, modules: Sequence[ir.Module]) -> None:
     for wanted in (False, True):
         for module in modules:
             if any(relevant.reaches(f) and f not in ex.called for f in functions_in(module.body)):
-                _run_definitions(ex, module, relevant, mentioned=wanted)
+                run_definitions(ex, module, relevant, mentioned=wanted)
     evaluating = Relevance(modules, names=EVALUATION_NAMES)
     for module in modules:
         if any(evaluating.reaches(f) and f not in ex.called for f in functions_in(module.body)):
-            _run_definitions(ex, module, evaluating, mentioned=False)
+            run_definitions(ex, module, evaluating, mentioned=False)
         if any(map(_is_custom_function, module.body)):
             _run_custom_functions(ex, module)
 
@@ -63,31 +62,33 @@ def _run_custom_functions(ex: Executor, module: ir.Module) -> None:
     """Run the forward of custom functions that nobody applies, for what it keeps."""
     with ex.guarded(module.filename):
         ex.begin_file()
-        state = _defined(ex, module)
+        state = defined(ex, module)
         for cls in _own_classes(ex, state, module):
             found = state.get(cls, Class)
             if found is not None and is_custom_function(state, cls.address):
                 functions = [m.function for m in found.members.values() if isinstance(m, Func)]
                 place = functions[0]
                 aside = state.fork()
-                aside.frame = _entry_frame(ex, module, place)
+                aside.frame = entry_frame(ex, module, place)
                 run_forward(ex, aside, place, cls)
 
 
-def _defined(ex: Executor, module: ir.Module) -> State:
+def defined(ex: Executor, module: ir.Module) -> State:
     """Return a state with nothing but what a file defines."""
     state = _fresh(ex, module, imported=True)
     define(ex, state, module)
-    return _cleared(state)
+    return cleared(state)
 
 
-def _run_definitions(ex: Executor, module: ir.Module, relevant: Relevance, mentioned: bool) -> None:
+def run_definitions(
+    ex: Executor, module: ir.Module, relevant: Relevance, mentioned: bool, again: bool = False
+) -> None:
     """Run a file's classes and uncalled functions, from what the file defines."""
     with ex.guarded(module.filename):
-        ex.begin_file()
-        state = _defined(ex, module)
-        for cls in _own_classes(ex, state, module) if not mentioned else ():
-            _run_class(ex, state, module, cls, relevant)
+        ex.begin_file(again)
+        state = defined(ex, module)
+        for cls in _own_classes(ex, state, module):
+            _run_class(ex, state, module, cls, relevant, mentioned)
         for func in _own_functions(ex, state, module):
             if relevant.mentioned(func.function) is mentioned:
                 _run_function(ex, state, module, func, relevant)
@@ -204,18 +205,18 @@ def _fresh(ex: Executor, module: ir.Module, imported: bool) -> State:
     return state
 
 
-def _cleared(state: State) -> State:
+def cleared(state: State) -> State:
     """Forget what a path assumed and left pending, but not what it defined.
 
     Graphs that are there already are taken for unknown: who else uses them can't be seen from the
     entry point alone.
     """
-    cleared = state.fork()
-    cleared.graph = {n: replace(node, unknown=True) for n, node in state.graph.items()}
-    cleared.pending, cleared.kept, cleared.freed = {}, {}, {}
-    cleared.conds, cleared.bounds, cleared.temps, cleared.yields = {}, {}, (), ()
-    cleared.grad = True
-    return cleared
+    fresh = state.fork()
+    fresh.graph = {n: replace(node, unknown=True) for n, node in state.graph.items()}
+    fresh.pending, fresh.kept, fresh.freed = {}, {}, {}
+    fresh.conds, fresh.bounds, fresh.temps, fresh.yields = {}, {}, (), ()
+    fresh.grad = True
+    return fresh
 
 
 # --------------------------------------------------------------------------------- functions
@@ -225,8 +226,8 @@ def _run_function(
     if func.function in ex.called or not relevant.reaches(func.function):
         return
     ex.begin(relevant.only_calls(module))
-    state = _cleared(base)
-    state.frame = _entry_frame(ex, module, func.function)
+    state = cleared(base)
+    state.frame = entry_frame(ex, module, func.function)
     try:
         given = _switches(state, func.function)
         for after, value in enter(ex, state, func.function, func, (), given):
@@ -249,20 +250,27 @@ def _constructor(state: State, cls: Ref) -> ir.Function | None:
     return next((func.function for func in made if isinstance(func, Func)), None)
 
 
-def _entry_frame(ex: Executor, module: ir.Module, place: object) -> Frame:
+def entry_frame(ex: Executor, module: ir.Module, place: object) -> Frame:
+    """Return the frame that an entry point runs in."""
     outer = ex.frames.enter(None, module, "module", module)
     return ex.frames.enter(outer, place, "entry")
 
 
 # ----------------------------------------------------------------------------------- classes
-def _run_class(ex: Executor, base: State, module: ir.Module, cls: Ref, relevant: Relevance) -> None:
-    """Run a class's uncalled methods after `__init__`, in order, twice over."""
-    methods = _entry_methods(ex, base, cls, relevant)
+def _run_class(
+    ex: Executor, base: State, module: ir.Module, cls: Ref, relevant: Relevance, mentioned: bool
+) -> None:
+    """Run a class's uncalled methods after `__init__`, in order, twice over.
+
+    Those that no other function mentions come first: they call the others. What is still uncalled
+    then has the name of something else that is called.
+    """
+    methods = _entry_methods(ex, base, cls, relevant, mentioned)
     if not methods:
         return
     ex.begin(relevant.only_calls(module))
-    state = _cleared(base)
-    state.frame = _entry_frame(ex, module, cls)
+    state = cleared(base)
+    state.frame = entry_frame(ex, module, cls)
     place = methods[0].function
     try:
         given = _switches(state, _constructor(state, cls))
@@ -277,7 +285,9 @@ def _run_class(ex: Executor, base: State, module: ir.Module, cls: Ref, relevant:
         ex.records.stop()
 
 
-def _entry_methods(ex: Executor, base: State, cls: Ref, relevant: Relevance) -> list[Func]:
+def _entry_methods(
+    ex: Executor, base: State, cls: Ref, relevant: Relevance, mentioned: bool
+) -> list[Func]:
     found: dict[str, Func] = {}
     for owner in members(base, cls.address):
         for name, value in owner.members.items():
@@ -289,7 +299,8 @@ def _entry_methods(ex: Executor, base: State, cls: Ref, relevant: Relevance) -> 
         if f.function not in ex.called and (name == "__call__" or not name.startswith("__"))
     ]
     reaching = [f for f in uncalled if relevant.reaches(f.function)]
-    entries = [f for f in reaching if not relevant.mentioned(f.function)] or reaching
+    unmentioned = [f for f in reaching if not relevant.mentioned(f.function)]
+    entries = reaching if mentioned else unmentioned or reaching
     used = frozenset().union(*(f.function.mentions.reads for f in entries))
     calls = frozenset().union(*(f.function.mentions.calls for f in entries))
     chosen = [
@@ -303,11 +314,19 @@ def _entry_methods(ex: Executor, base: State, cls: Ref, relevant: Relevance) -> 
 def _run_method(
     ex: Executor, running: list[tuple[State, Value]], method: Func, index: int
 ) -> list[tuple[State, Value]]:
+    return run_round(ex, running, method.owner, method, index)
+
+
+def run_round(
+    ex: Executor, running: list[tuple[State, Value]], place: object, func: Func, index: int
+) -> list[tuple[State, Value]]:
+    """Run a function in each state, bound to the state's value if it is a method."""
     ended = []
     for state, owner in running:
-        bound = method if method.kind == "static" else replace(method, bound=owner)
-        frame = ex.enter(state, method.owner, "loop", index=index)
-        for after, value in enter(ex, state, method.function, bound, (), {}):
+        method = func.owner is not None and func.kind != "static"
+        frame = ex.enter(state, place, "loop", index=index)
+        called = replace(func, bound=owner) if method else func
+        for after, value in enter(ex, state, func.function, called, (), {}):
             after.frame = frame
             ex.escape(after, (value,))
             note_used(ex, after)

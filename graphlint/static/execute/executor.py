@@ -117,9 +117,10 @@ class Executor:
         self._limit = max(self.budget.least, min(most, left))
         self.records.begin()
 
-    def begin_file(self) -> None:
-        """Give the next file its steps."""
-        self._spent = self._steps = 0
+    def begin_file(self, again: bool = False) -> None:
+        """Give the next file its steps, and a part of them where it is run again."""
+        self._spent = self.budget.total * 3 // 4 if again else 0
+        self._steps = 0
         if self.frames.full:
             self.frames = Frames()
             self.records.evaluations.forget_names()

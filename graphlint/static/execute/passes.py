@@ -58,6 +58,8 @@ PARAMETERS: Mapping[Form, tuple[str, ...]] = {
     ),
     Form.WRAPPER: ("loss", "gradient", "retain_graph", "create_graph", "inputs"),
 }
+PARTS = frozenset(("attribute", "subscript", "item", "view"))
+"""Names of unknown values that are parts of others."""
 FLAG_FOREIGN = Doubt(Confidence.POSSIBLE, "whether the graph is kept can't be told here")
 FLAG_UNKNOWN = Doubt(Confidence.LIKELY, "whether the graph is kept depends on a setting")
 
@@ -123,10 +125,18 @@ def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
         return value.node
     number = state.frames.name("foreign", value.name)
     if number not in state.graph:
+        op = "result" if is_result(value.name) else FOREIGN_OP
         state.graph[number] = Node(
-            FOREIGN_OP, (), frozenset(), MAYBE, (), (), False, place, None, True, True
+            op, (), frozenset(), MAYBE, (), (), False, place, None, True, True
         )
     return number
+
+
+def is_result(name: object) -> bool:
+    """Whether an unknown value is what a call returned, or a part of that: a graph of its own."""
+    while isinstance(name, tuple) and name and name[0] in PARTS:
+        name = name[1]
+    return isinstance(name, tuple) and name[:1] == ("made",)
 
 
 def _targets(

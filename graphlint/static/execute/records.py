@@ -83,11 +83,11 @@ class Records:
     _reused: dict[tuple[Site, Site | None], Pending] = field(default_factory=dict)
     _visited: dict[Site, None] = field(default_factory=dict)
     settled: set[Site] = field(default_factory=set)
+    _stopped: dict[Site, None] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Start a new entry point."""
         self._visited.clear()
-        self.settled.clear()
         self._close_holds()
 
     def _close_holds(self) -> None:
@@ -113,8 +113,16 @@ class Records:
         A call of whose passes one was followed until nobody could reach its graph keeps more of it.
         """
         self._complete = False
-        for site in self._visited:
-            self.doubts[site, STOPPED_LATER if site in self.settled else STOPPED] = None
+        self._stopped.update(self._visited)
+
+    def followed(self, site: Site) -> bool:
+        """Whether a pass of a call was followed until its graph was out of reach, or visited."""
+        return site in self.settled or any(site == kept for kept, _ in self._reused)
+
+    def _all_doubts(self) -> Iterator[tuple[Site, Doubt]]:
+        yield from self.doubts
+        for site in self._stopped:
+            yield site, STOPPED_LATER if site in self.settled else STOPPED
 
     def cut_short(self, pending: Iterable[Pending]) -> None:
         """Lower the confidence of claims about passes that were not followed to their end."""
@@ -185,7 +193,7 @@ class Records:
             tuple(self._all_runs()),
             tuple(self.clashes),
             calls,
-            tuple(self.doubts),
+            tuple(self._all_doubts()),
             frozenset(self.overruled),
             tuple(dict.fromkeys(self._leaks())),
             passes=frozenset(self.gradients.passes),

@@ -11,6 +11,7 @@ from graphlint.static.execute.entries import Relevance, run_program
 from graphlint.static.execute.executor import Executor, budget_for
 from graphlint.static.execute.expressions import EVALUATE
 from graphlint.static.execute.flow import RUN_FLOW
+from graphlint.static.execute.missed import run_missed
 from graphlint.static.execute.statements import RUN_SIMPLE
 from graphlint.static.project import Project
 from graphlint.trace import Call, Site, Trace
@@ -33,7 +34,9 @@ def execute(
     budget = budget_for(len(modules))
     ex = Executor(EVALUATE, RUN, invoke, backward_functions, sinks, budget, project)
     ex.records.telling = telling
-    run_program(ex, modules)
+    relevant = Relevance(modules, ex.backward_functions)
+    run_program(ex, modules, relevant)
+    run_missed(ex, modules, relevant)
     calls = tuple([call for module in modules for call in _calls(module)])
     return ex.records.to_trace(calls), ex.failures
 

@@ -259,7 +259,7 @@ class State:
         """Add a node to the graph."""
         number = self._unused(place, "node", self.graph)
         versions = tuple(
-            [(leaf, self.versions.get(leaf, 0)) for leaf in sorted_leaves(saved_leaves)]
+            [(leaf, self.versions.get(leaf, 0)) for leaf in self._in_order(saved_leaves)]
         )
         made = Node(
             op,
@@ -276,6 +276,10 @@ class State:
         )
         self.graph[number] = self.frames.share((number, made.content), made)
         return number
+
+    def _in_order(self, leaves: frozenset[Leaf]) -> list[Leaf]:
+        """Order leaves, so that equal sets make equal tuples."""
+        return sorted(leaves, key=lambda leaf: self.frames.name("leaf", leaf))
 
     def handles(self, value: Value | None, depth: int = MAX_DEPTH) -> Iterator[NodeId | Leaf]:
         """Walk the graph handles in a value: the nodes and leaves of the tensors that it holds."""
@@ -326,8 +330,3 @@ def _parts(found: Object) -> Iterator[Value]:
         yield from found.items.values()
     elif isinstance(found, Instance):
         yield from found.attrs.values()
-
-
-def sorted_leaves(leaves: frozenset[Leaf]) -> list[Leaf]:
-    """Order leaves, so that equal sets make equal tuples."""
-    return sorted(leaves, key=repr)

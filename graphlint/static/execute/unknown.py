@@ -24,7 +24,7 @@ from graphlint.static.execute.values import (
     Value,
 )
 from graphlint.static.knowledge.facts import MAYBE
-from graphlint.static.knowledge.names import DATA_METHODS, RISKY, SINKS, STORING
+from graphlint.static.knowledge.names import DATA_METHODS, GRAPHLESS, RISKY, SINKS, STORING
 from graphlint.trace import Confidence, Doubt
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def call_unknown(
     keywords: Mapping[str, Value],
 ) -> Results:
     """Call code that is not known: an unknown value over the graphs of its arguments."""
+    if isinstance(func, External) and func.name.partition(".")[0] in GRAPHLESS:
+        state = _run_callbacks(ex, state, node, func, args, keywords)
+        return [(state, state.sym(node))]
     given = [*args, *keywords.values()]
     name = called_name(func)
     if name not in SINKS and name not in ex.sinks:

@@ -233,7 +233,8 @@ def _keep(
 ) -> None:
     nodes = [state.graph[n] for n in visited]
     own = [node for node in nodes if node.op != FOREIGN_OP]
-    built = site_of(own[0].place, own[0].frame) if own else None
+    made = [node for node in own if node.frame is not None]
+    built = site_of(made[0].place, made[0].frame) if made else None
     state.pending[number] = Pending(
         call=request.call,
         site=request.site,

@@ -25,6 +25,14 @@ SINKS: Final = frozenset(
 )
 """Calls that look at a value and keep nothing of its graph: printing, logging, plotting, tests."""
 
+GRAPHLESS: Final = frozenset(
+    """
+    numpy cv2 scipy pandas PIL skimage sklearn matplotlib seaborn imageio math os sys time json
+    csv re glob shutil pathlib datetime wandb
+    """.split()
+)
+"""Libraries that know nothing of graphs: what they return has none, and they keep none."""
+
 RISKY: Final = (
     "step",
     "backward",

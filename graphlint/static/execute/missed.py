@@ -1,0 +1,117 @@
+"""Passes that no entry point got to: what they stand in is run once more, each on its own.
+
+A program that is too long to be followed from its top has used up its steps by then. What stands in
+functions that are stored rather than called is met by no path at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from graphlint.static import ir
+from graphlint.static.execute.entries import (
+    ROUNDS,
+    Relevance,
+    cleared,
+    defined,
+    entry_frame,
+    functions_in,
+    run_definitions,
+    run_round,
+)
+from graphlint.static.execute.executor import Executor, OutOfSteps
+from graphlint.static.execute.passes import foreign_node
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import NONE, Env, Func, Sym, Value
+from graphlint.trace import Site
+
+
+def run_missed(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance) -> None:
+    """Run the functions with passes that keep their graphs, and of which none was followed."""
+    for module in modules:
+        missed = _missed(ex, module)
+        if missed:
+            _run_again(ex, module, relevant, missed)
+        for outer in functions_in(module.body) if missed else ():
+            for inner in _within(outer):
+                if inner.qualname in missed and inner.qualname in _missed(ex, module):
+                    _run_nested(ex, module, outer, inner)
+
+
+def _missed(ex: Executor, module: ir.Module) -> frozenset[str]:
+    """Return the functions with passes that keep their graphs, and of which none was followed."""
+    return frozenset(
+        call.function
+        for call in module.flagged
+        if call.retain == "True" and not ex.records.followed(Site(module.filename, call.span))
+    )
+
+
+def _run_again(
+    ex: Executor, module: ir.Module, relevant: Relevance, missed: frozenset[str]
+) -> None:
+    """Run what callers ran out of steps for once more, each on its own.
+
+    The methods of a class are run together, as they share its objects.
+    """
+    names = frozenset(name for path in missed for name in _prefixes(path))
+    for statement in module.body:
+        functions = list(functions_in((statement,)))
+        if any(function.qualname in names for function in functions):
+            ex.called.difference_update(functions)
+    for wanted in (False, True):
+        run_definitions(ex, module, relevant, mentioned=wanted, again=True)
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    parts = path.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+
+
+def _within(function: ir.Function) -> Iterator[ir.Function]:
+    """Walk the functions that are defined within a function, at any depth."""
+    for inner in functions_in(function.body):
+        yield inner
+        yield from _within(inner)
+
+
+def _run_nested(ex: Executor, module: ir.Module, outer: ir.Function, inner: ir.Function) -> None:
+    """Run a function within another, twice over: what it shares with its surroundings is unknown.
+
+    Variables of the surroundings may hold graphs, but for what these were given by their callers.
+    """
+    with ex.guarded(module.filename):
+        ex.begin_file(again=True)
+        ex.begin()
+        state = cleared(defined(ex, module))
+        state.frame = entry_frame(ex, module, inner)
+        names = frozenset(_assigned(outer.body))
+        values = {name: Sym(("enclosing", outer.qualname, name)) for name in names}
+        shared = {
+            name: replace(value, node=foreign_node(state, inner, value))
+            for name, value in values.items()
+        }
+        scope = state.new(outer, Env(shared, state.env))
+        running: list[tuple[State, Value]] = [(state, NONE)]
+        try:
+            for index in range(ROUNDS):
+                func = Func(inner, scope.address)
+                running = run_round(ex, running, inner, func, index)
+            for after, _ in running:
+                ex.finish(after)
+        except (OutOfSteps, RecursionError):
+            ex.records.stop()
+
+
+def _assigned(block: Sequence[ir.Stmt]) -> Iterator[str]:
+    """Walk the names that statements give values to, in blocks too."""
+    for statement in block:
+        targets: tuple[ir.Expr, ...] = getattr(statement, "targets", ())
+        if isinstance(statement, (ir.For, ir.AugAssign)):
+            targets = (statement.target,)
+        for target in targets:
+            items = target.items if isinstance(target, ir.Sequence) else (target,)
+            yield from (item.id for item in items if isinstance(item, ir.Name))
+        for part in ("body", "orelse", "final"):
+            yield from _assigned(getattr(statement, part, ()))
