@@ -142,19 +142,25 @@ def is_result(name: object) -> bool:
 def _targets(
     state: State, wanted: Value | None
 ) -> tuple[frozenset[NodeId] | None, frozenset[Leaf] | None]:
-    if wanted is None or isinstance(wanted, Sym) or wanted == NONE:
+    """Return the nodes and leaves that gradients are wanted for; None where that can't be told."""
+    if wanted is None or wanted == NONE:
         return None, None
     handles = list(state.handles(wanted))
-    if not handles or _has_unknown(state, wanted):
+    for value in _unknown_tensors(state, wanted):
+        number = state.frames.name("foreign", value.name)
+        if number not in state.graph:
+            return None, None
+        handles.append(number)
+    if not handles:
         return None, None
     nodes = frozenset(h for h in handles if isinstance(h, int))
     return nodes, frozenset(h for h in handles if not isinstance(h, int))
 
 
-def _has_unknown(state: State, wanted: Value) -> bool:
+def _unknown_tensors(state: State, wanted: Value) -> list[Sym]:
     found = state.get(wanted, List)
-    items = found.items if found else wanted.items if isinstance(wanted, Tuple) else ()
-    return any(isinstance(item, Sym) and item.node is None for item in items)
+    items = found.items if found else wanted.items if isinstance(wanted, Tuple) else (wanted,)
+    return [item for item in items if isinstance(item, Sym) and item.node is None]
 
 
 def _flags(

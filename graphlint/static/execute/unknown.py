@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.accumulated import note_strangers
+from graphlint.static.execute.classes import members
 from graphlint.static.execute.gradients import note_escape
 from graphlint.static.execute.graph import Leaf, reachable
 from graphlint.static.execute.leaks import release
@@ -114,7 +115,33 @@ def _run_callbacks(
             for index in range(1 if given else 2):
                 state = _run_once(ex, state, node, value, given, index)
             ex.running_callbacks.discard(function)
+    driven = [m for value in (*args, *keywords.values()) for m in _driven(ex, state, value)]
+    for index in range(2):
+        for method in driven:
+            state = _run_once(ex, state, node, method, (), index)
     return state
+
+
+def _driven(ex: Executor, state: State, value: Value) -> list[Func]:
+    """Return the methods with passes of an object that a framework knows how to drive.
+
+    Its class inherits from code that is not known, as a `LightningModule` does.
+    """
+    found = state.get(value, Instance)
+    if found is None or not found.opaque:
+        return []
+    methods = [
+        replace(member, bound=value)
+        for cls in members(state, found.cls)
+        for name, member in cls.members.items()
+        if isinstance(member, Func) and member.kind == "function" and not name.startswith("__")
+    ]
+    return [
+        method
+        for method in methods
+        if method.function not in ex.called
+        and not ex.reaching.isdisjoint(method.function.mentions.calls)
+    ]
 
 
 def _run_once(

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 FOREIGN_OP = "foreign"
 FOREIGN = Doubt(Confidence.POSSIBLE, "the graph comes from outside the analysed code")
 MIXED = Doubt(Confidence.LIKELY, "part of the graph comes from code that is not known")
-NO_GRAPH = frozenset((FOREIGN,))
-"""What is differentiated seems to have no graph: there is more to it than is known."""
 HANDED = Doubt(Confidence.LIKELY, "code that is not known was handed a part of the graph")
 
 
@@ -101,7 +99,7 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
         _report_modified(ex, state, request, [n for n in visited if n in sure])
     chain = _link_reuses(ex, state, request, visited, carried)
     saving = [node for node in visited if state.graph[node].saves is not NO]
-    if request.retains:
+    if request.retains and request.roots:
         _keep(state, request, number, visited, chain, bool(ex.running_callbacks))
         for node in visited:
             state.freed.pop(node, None)
@@ -246,7 +244,7 @@ def _keep(
         creates=request.creates,
         origin=request.origin,
         built=built,
-        doubts=(_doubts(nodes, own) if request.roots else NO_GRAPH) | _handed(state, visited),
+        doubts=_doubts(nodes, own) | _handed(state, visited),
         open_ended=open_ended,
     )
     for node in visited:
