@@ -13,6 +13,8 @@ from graphlint.static.project import Project
 
 ROUNDS = 2
 """How many steps up the chain of callers files are looked for."""
+FEW_FILES = 20
+"""Among so many files, one that imports a chosen one is run whatever it calls."""
 
 
 def choose_roots(
@@ -38,6 +40,8 @@ def choose_roots(
         relevance = Relevance(known, names)
         classes = [name for module in known for name in _classes(module, relevance)]
         calls = _pattern((*relevance.reaching, *classes))
+        if len(contents) <= FEW_FILES:
+            calls = re.compile(b"")
         imports = _pattern((*map(_module_name, modules), *classes))
         more = [
             name

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
@@ -74,7 +74,7 @@ def _leaks(runs: Runs) -> Iterator[Mark]:
     needed: set[int] = set()
     for start, seen in runs:
         written = start.run(Control(count=True)) if seen.written.stored else seen.written
-        if not _climbs(written.lives):
+        if not _rises(written.lives):
             continue
         cuts = {n: start.run(Control(count=True, cut=frozenset({n}))) for n in written.stored}
         needed |= {number for number, cut in cuts.items() if not alike(cut, written)}
@@ -95,19 +95,27 @@ def _leaks(runs: Runs) -> Iterator[Mark]:
 def _grows(written: Outcome, without: Outcome) -> bool:
     """Tell whether more nodes live in each iteration of some loop than if a store has no graph."""
     pairs = zip(written.lives, without.lives, strict=False)
-    return _climbs([(loop, instance, a - b) for (loop, instance, a), (_, _, b) in pairs])
+    return _climbs(tuple((loop, instance, a - b) for (loop, instance, a), (_, _, b) in pairs))
 
 
-def _climbs(lives: Iterable[tuple[str, int, int]]) -> bool:
+def _climbs(lives: Lives) -> bool:
     """Tell whether a number grows with each iteration of the second half of some loop."""
+    return any(
+        len(counts) >= FEWEST_ITERATIONS
+        and all(after > before for before, after in pairwise(counts[len(counts) // 2 - 1 :]))
+        for counts in _by_loop(lives)
+    )
+
+
+def _rises(lives: Lives) -> bool:
+    """Tell whether a number is larger in the end of some loop than in its middle."""
+    return any(counts[-1] > counts[len(counts) // 2] for counts in _by_loop(lives))
+
+
+def _by_loop(lives: Lives) -> Iterator[list[int]]:
     ordered = sorted(lives, key=lambda life: life[:2])
     for _, group in groupby(ordered, key=lambda life: life[:2]):
-        counts = [count for _, _, count in group]
-        late = counts[len(counts) // 2 - 1 :]
-        steps = [after - before for before, after in pairwise(late)]
-        if len(counts) >= FEWEST_ITERATIONS and all(step > 0 for step in steps):
-            return True
-    return False
+        yield [count for _, _, count in group]
 
 
 def _creations(runs: Runs) -> Iterator[Mark]:

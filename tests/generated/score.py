@@ -220,6 +220,8 @@ def _count_marked(count: _Count, program: Program, judgement: Judgement, found: 
         return
     here = {mark.verdict for mark in judgement.marks if found.place in mark.rows}
     right = count.verdict in here and found.code not in program.meant
+    if judgement.errors and not right:
+        return  # what would follow can't be told
     count.right += right
     count.wrong += not right
     if not right:

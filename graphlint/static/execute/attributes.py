@@ -131,7 +131,14 @@ def _of_instance(
     fallback = find_method(state, owner, "__getattr__")
     if fallback is not None and not is_module(state, found.cls):
         return ex.invoke(state, node, fallback, (Const(name),), {})
+    if name == "training" and is_module(state, found.cls) and _runs_whole_program(state):
+        return [(state, TRUE)]  # modules start in training mode, and nothing has changed it
     return [(state, Sym(("attribute", owner.address, name)))]
+
+
+def _runs_whole_program(state: State) -> bool:
+    """Whether a path began at the top of a file, not at a function that nothing calls."""
+    return all(frame.kind != "entry" for frame in state.frame.chain())
 
 
 def _of_tensor(

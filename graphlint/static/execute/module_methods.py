@@ -117,6 +117,11 @@ def _structure(
         parts = _children(state, owner)
         whole = (owner, *parts) if name == "modules" else parts
         return [(state, state.new(node, List(whole)))]
+    if name == "named_children" and isinstance(found, Layer) and found.name == "Sequential":
+        keys = found.keys if len(found.keys) == len(found.children) else ()
+        names = keys or tuple(map(str, range(len(found.children))))
+        pairs = tuple(Tuple((Const(k), c)) for k, c in zip(names, found.children, strict=True))
+        return [(state, state.new(node, List(pairs)))]
     if name in ("named_children", "named_modules"):
         items = tuple(Tuple((state.sym(node, "text"), part)) for part in _children(state, owner))
         return [(state, state.new(node, List(items)))]

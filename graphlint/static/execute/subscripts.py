@@ -47,6 +47,10 @@ def dict_key(value: Value) -> Any:
     return ("key", name_of(value))
 
 
+def _is_unknown_key(key: Any) -> bool:
+    return isinstance(key, tuple) and key[:1] == ("key",)
+
+
 def is_slice(value: Value) -> bool:
     """Whether an evaluated index is a slice."""
     return isinstance(value, Tuple) and value.items[:1] == (SLICE,)
@@ -152,7 +156,9 @@ def _of_dict(
             after.put(owner, replace(current, items={**current.items, key: value}))
         return results
     values = list(found.items.values())
-    if isinstance(index, Sym) and values and not found.open:
+    if isinstance(index, Const):
+        values = [value for key, value in found.items.items() if _is_unknown_key(key)]
+    if isinstance(index, (Sym, Const)) and values and not found.open:
         other = state.fork()
         return [(state, values[0]), (other, values[-1])]
     made = state.sym(node)
