@@ -99,12 +99,19 @@ def _grows(written: Outcome, without: Outcome) -> bool:
 
 
 def _climbs(lives: Lives) -> bool:
-    """Tell whether a number grows with each iteration of the second half of some loop."""
+    """Tell whether a number grows, to the end, over the second half of some loop.
+
+    An iteration in which it stays may pass: something else may hold the same for a while.
+    """
     return any(
-        len(counts) >= FEWEST_ITERATIONS
-        and all(after > before for before, after in pairwise(counts[len(counts) // 2 - 1 :]))
+        len(counts) >= FEWEST_ITERATIONS and _goes_on(counts[len(counts) // 2 - 1 :])
         for counts in _by_loop(lives)
     )
+
+
+def _goes_on(counts: list[int]) -> bool:
+    falls = any(after < before for before, after in pairwise(counts))
+    return not falls and counts[-1] > counts[-3] and counts[-1] - counts[0] >= len(counts) - 1
 
 
 def _rises(lives: Lives) -> bool:

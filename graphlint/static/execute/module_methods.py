@@ -118,14 +118,19 @@ def _structure(
         whole = (owner, *parts) if name == "modules" else parts
         return [(state, state.new(node, List(whole)))]
     if name == "named_children" and isinstance(found, Layer) and found.name == "Sequential":
-        keys = found.keys if len(found.keys) == len(found.children) else ()
-        names = keys or tuple(map(str, range(len(found.children))))
-        pairs = tuple(Tuple((Const(k), c)) for k, c in zip(names, found.children, strict=True))
-        return [(state, state.new(node, List(pairs)))]
+        return [(state, state.new(node, List(_named_layers(found))))]
     if name in ("named_children", "named_modules"):
         items = tuple(Tuple((state.sym(node, "text"), part)) for part in _children(state, owner))
         return [(state, state.new(node, List(items)))]
     return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+
+
+def _named_layers(found: Layer) -> tuple[Value, ...]:
+    """Return the layers of a `Sequential` with their names, which are numbers unless given."""
+    keys = found.keys if len(found.keys) == len(found.children) else ()
+    names = keys or tuple(map(str, range(len(found.children))))
+    pairs = zip(names, found.children, strict=True)
+    return tuple([Tuple((Const(name), child)) for name, child in pairs])
 
 
 def _register(state: State, owner: Ref, method: str, name: Value, value: Value) -> bool:
