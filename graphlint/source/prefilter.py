@@ -12,8 +12,9 @@ from collections.abc import Iterable
 
 # No backward pass can be written without one of these, whatever it is imported as.
 _PASS_WORDS = (b"backward", b"autograd", b"retain_graph", b"create_graph")
-# Beside torch: a model is evaluated, which builds a graph; a hook is registered.
-_TORCH_WORDS = (b".eval()", b"_hook(")
+# Beside torch: a model is evaluated, which builds a graph; a hook is registered; a framework
+# differentiates what a method returns.
+_TORCH_WORDS = (b".eval()", b"_hook(", b"training_step")
 _NOQA = re.compile(rb"(?i:noqa)[^\r\n]*RG")
 
 

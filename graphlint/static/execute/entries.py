@@ -12,12 +12,14 @@ from graphlint.static.execute.accumulated import note_used
 from graphlint.static.execute.calls import enter, instantiate
 from graphlint.static.execute.classes import members
 from graphlint.static.execute.executor import Executor, OutOfSteps
+from graphlint.static.execute.frameworks import differentiate_step
 from graphlint.static.execute.functions import is_custom_function, run_forward
 from graphlint.static.execute.imports import define, module_variables
 from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.values import Class, Env, Func, Ref, Sym, Value
+from graphlint.static.knowledge.frameworks import STEPS
 
 if TYPE_CHECKING:
     from graphlint.static.execute.frames import Frame
@@ -161,9 +163,11 @@ class Relevance:
         return frozenset(f.name for f in self._functions if self.reaches(f))
 
     def reaches(self, function: ir.Function) -> bool:
-        """Whether a function's body can reach a pass."""
+        """Whether a function's body can reach a pass, or a framework runs one over its result."""
         near = self._generic.get(function.filename, set())
         calls = function.mentions.calls
+        if function.name in STEPS:
+            return True
         return not self._names.isdisjoint(calls) or not near.isdisjoint(calls)
 
     def mentioned(self, function: ir.Function) -> bool:
@@ -327,6 +331,7 @@ def run_round(
         frame = ex.enter(state, place, "loop", index=index)
         called = replace(func, bound=owner) if method else func
         for after, value in enter(ex, state, func.function, called, (), {}):
+            differentiate_step(ex, after, func, owner, value)
             after.frame = frame
             ex.escape(after, (value,))
             note_used(ex, after)

@@ -110,6 +110,18 @@ def run_pass(
     return results
 
 
+def run_unseen_pass(ex: Executor, state: State, call: ir.Call, root: Value) -> None:
+    """Run the pass that a framework runs over what a function of the program returns."""
+    roots = tuple(state.nodes(root))
+    if not roots:
+        return
+    site = site_of(call, state.frame)
+    request = Request(call, site, Form.WRAPPER, roots, None, None, False, False, False, None)
+    visited = visit(ex, state, request)
+    note_pass(ex, state, request, visited)
+    note_use(ex, state, roots)
+
+
 def pass_roots(ex: Executor, call: ir.Call, state: State, root: Value) -> tuple[NodeId, ...]:
     """Return the nodes that a pass starts from; an unknown value stands for an unknown graph."""
     roots = state.nodes(root)
