@@ -34,6 +34,7 @@ def render(profile: Profile) -> str:
             _holders(profile),
             _growth(profile),
             _held_by(profile),
+            _left(profile),
             _findings(profile),
             _notes(profile),
         )
@@ -154,6 +155,16 @@ def _held_by(profile: Profile) -> str:
         for held in profile.held_by[:_SHOWN_KEEPERS]
     ]
     return "\n".join(["graphs that are kept alive:", *lines]) if lines else ""
+
+
+def _left(profile: Profile) -> str:
+    lines = [
+        f"  {site.filename}:{site.row}: {format_bytes(site.left_bytes.mean)}"
+        for site in profile.sites
+        if site.left_bytes.max
+    ]
+    title = "left behind by passes that free (parts not visited, attributes of contexts):"
+    return "\n".join([title, *lines]) if lines else ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -27,12 +27,14 @@ class ClashRecord:
         earlier: the call of the earlier pass, where it is known.
         later: the call of the pass that raised.
         carried: the nodes were built in an earlier iteration of a loop.
+        optimizers: the names of the optimizers of the graph's parameters.
     """
 
     why: Broken
     earlier: SiteRecord | None
     later: SiteRecord
     carried: Carried
+    optimizers: tuple[str, ...] = ()
 
 
 def reason(error: BaseException) -> Broken | None:

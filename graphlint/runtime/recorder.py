@@ -42,6 +42,7 @@ from graphlint.runtime.nodes import TOUCH_LIMIT, Node, Walk, executed, kind_of
 from graphlint.runtime.places import Caller
 from graphlint.runtime.sites import EXACT_PASSES, SiteRecord
 from graphlint.runtime.sizes import GraphSize, measure_nodes
+from graphlint.runtime.steps import optimizers_of
 from graphlint.trace import Broken
 
 # Measuring a graph takes several times as long as marking it. This much of the program's CPU time
@@ -50,6 +51,7 @@ MEASURING_SHARE = 0.02
 MARKED_PASSES = 16
 # So many graphs that a call keeps are looked at before time is saved on them.
 EAGER_PASSES = 100
+LEFT_PASSES = 4
 _CACHED_CALLERS = 4096
 _CLASHES = 256
 
@@ -267,7 +269,7 @@ class Recorder:
             site = note.site if note else self._site(call.caller)
             look = look or self._look(call, site)
             if why is not None and self._started is not None:
-                self._clash(site, look, why)
+                self._clash(call, site, look, why)
             for earlier in _visits(look.walked.marks):
                 if earlier.keeps:
                     self._reuse(earlier, site, look, look.walked.nodes, look.walked.marks)
@@ -309,6 +311,8 @@ class Recorder:
         )
         if not keeps:
             self.ledger.free(visit, nodes)
+            if not earlier:
+                self._measure_left(site, walked)
             return
         self.truncated |= visit.truncated
         visit.partial = previous is None and not _are_newer(nodes, site.skipped_until)
@@ -381,12 +385,21 @@ class Recorder:
         self._measuring.charge(began)
         return size
 
-    def _clash(self, site: SiteRecord, look: Look, why: Broken) -> None:
+    def _measure_left(self, site: SiteRecord, walked: Walk) -> None:
+        """Measure what is left of a graph after a pass that frees, in a call's first passes."""
+        if site.left_bytes.count < LEFT_PASSES:
+            size = measure_nodes(walked.nodes, truncated=walked.truncated, until_drop=True)
+            site.left_bytes.add(size.exclusive_bytes)
+
+    def _clash(self, call: BackwardCall, site: SiteRecord, look: Look, why: Broken) -> None:
         nodes, marks = look.walked.nodes, look.walked.marks
         earlier, carried = culprit(why, look.walked), Carried.NO
         if earlier is not None:
             carried = is_carried(earlier, nodes, marks, look.rhythm, look.start)
-        clash = ClashRecord(why, earlier.site if earlier else None, site, carried)
+        steps: tuple[str, ...] = ()
+        if why is Broken.MODIFIED:
+            steps = self.guard.run(optimizers_of, nodes, call.caller.frame) or ()
+        clash = ClashRecord(why, earlier.site if earlier else None, site, carried, steps)
         if clash in self.clashes or len(self.clashes) < _CLASHES:
             self.clashes[clash] = self.clashes.get(clash, 0) + 1
 

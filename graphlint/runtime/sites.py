@@ -209,6 +209,7 @@ class SiteRecord:
         lower_bound: bytes or nodes of some pass were not all seen.
         total_bytes, exclusive_bytes, nodes, seconds: what was measured of the kept graphs.
         turn: whose turn it is to be measured.
+        left_bytes: what its passes left behind that did not keep their graphs.
         holders: what held the exclusive bytes of the largest of them.
         reused_by: how many of its kept graphs each call visited.
         growth: how its graphs grow.
@@ -240,6 +241,7 @@ class SiteRecord:
     nodes: Running = field(default_factory=Running)
     seconds: Running = field(default_factory=Running)
     turn: Turn = field(default_factory=Turn)
+    left_bytes: Running = field(default_factory=Running)
     holders: tuple[Holder, ...] = ()
     reused_by: dict[SiteRecord, int] = field(default_factory=dict)
     growth: Growth = field(default_factory=Growth)

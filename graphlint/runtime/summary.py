@@ -139,6 +139,7 @@ def _site(
             HolderProfile(h.op, h.attribute, h.bytes, h.count, module=h.module, device=h.device)
             for h in site.holders
         ),
+        left_bytes=_spread(site.left_bytes),
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphlint.runtime.calls import Sources
+from graphlint.runtime.clashes import ClashRecord
+from graphlint.runtime.frames import Place
 from graphlint.runtime.marks import Visit
 from graphlint.runtime.recorder import Recorder
 from graphlint.runtime.sites import Outcome, RunShape, SiteRecord, open_shapes
+from graphlint.runtime.steps import step_between
 from graphlint.runtime.stores import is_container, store_of
-from graphlint.trace import Broken, Clash, Hold, Keeping, Pass, Reuse, Run, Trace
+from graphlint.trace import Broken, Clash, Hold, Keeping, Pass, Reuse, Run, Site, Trace
 
 
 def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: Sources) -> Trace:
@@ -87,4 +90,15 @@ def _clashes(recorder: Recorder, sources: Sources) -> Iterator[Clash]:
                 earlier=sources.site(clash.earlier) if clash.earlier else None,
                 later=sources.site(clash.later),
                 carried=clash.later.believes(clash.carried),
+                step=_step(clash, sources),
             )
+
+
+def _step(clash: ClashRecord, sources: Sources) -> Site | None:
+    """Return the optimizer step that changed what a refused pass had saved, where it is known."""
+    if clash.earlier is None:
+        return None
+    tree = sources.tree(clash.later.filename)
+    step = step_between(clash.earlier, clash.later, clash.optimizers, tree)
+    place = Place(clash.later.filename, clash.later.function, 0)
+    return sources.statement(place, step) if step else None

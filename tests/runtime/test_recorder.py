@@ -282,6 +282,41 @@ def test_transforms_are_left_alone() -> None:
     assert recorded.profile.sites == ()
 
 
+# --- what passes leave behind ------------------------------------------------------------------
+
+
+def test_what_a_partial_pass_does_not_visit_is_left() -> None:
+    def program() -> None:
+        first, second = leaf(), leaf()
+        loss = first.exp().sin().sum() + second.exp().sin().sum()
+        torch.autograd.grad(loss, first)  # partial
+        loss = first.exp().sin().sum()
+        loss.backward()  # whole
+
+    recorded = Recorded(program)
+    # What `exp` saves and what `sin` does are one storage.
+    assert recorded.site("partial").left_bytes.max == leaf().nbytes
+    assert recorded.site("whole").left_bytes.max == 0
+
+
+def test_attributes_of_contexts_are_left() -> None:
+    class Keeping(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, inputs):
+            ctx.hidden = inputs.exp()
+            return ctx.hidden * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.hidden * 2
+
+    def program() -> None:
+        loss = Keeping.apply(leaf()).sum()
+        loss.backward()  # pass
+
+    assert Recorded(program).site("pass").left_bytes.max == leaf().nbytes
+
+
 # --- growth ------------------------------------------------------------------------------------
 
 
@@ -403,15 +438,20 @@ def test_a_step_between_passes() -> None:
     def program() -> None:
         layer = nn.Linear(3, 3)
         optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+        other = torch.optim.SGD([leaf()], lr=0.1)
         loss = layer(layer(torch.ones(2, 3)).tanh()).sum()
         loss.backward(retain_graph=True)  # kept
-        optimizer.step()
+        other.step()
+        optimizer.step()  # step
         loss.backward()
 
     recorded = Recorded(program)
     assert "inplace" in str(recorded.error)
     assert recorded.codes == [("RG105", "kept")]
     assert recorded.site("kept").verdict == "needed"
+    (clash,) = recorded.trace.clashes
+    assert clash.step is not None
+    assert name_of(clash.step.filename, clash.step.row) == "step"
 
 
 def test_other_errors_are_no_clash() -> None:
