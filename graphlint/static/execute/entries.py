@@ -276,6 +276,7 @@ def _run_class(
     state = cleared(base)
     state.frame = entry_frame(ex, module, cls)
     place = methods[0].function
+    ex.renewed = _is_renewed(base, cls, methods)
     try:
         given = _switches(state, _constructor(state, cls))
         made = instantiate(ex, state, place, cls, (), given)[:MOST_STATES]
@@ -289,14 +290,33 @@ def _run_class(
         ex.records.stop()
 
 
+def _is_renewed(base: State, cls: Ref, methods: Sequence[Func]) -> bool:
+    """Whether a method that is not run writes what those that are run read, directly or not."""
+    found = {name: f.function for name, f in _methods_of(base, cls).items() if name != "__init__"}
+    run, todo = set[str](), [method.function.name for method in methods]
+    while todo:
+        name = todo.pop()
+        if name in found and name not in run:
+            run.add(name)
+            todo += found[name].mentions.calls
+    read = frozenset[str]().union(*(found[name].mentions.reads for name in run))
+    return any(found[name].mentions.writes & read for name in found.keys() - run)
+
+
+def _methods_of(state: State, cls: Ref) -> dict[str, Func]:
+    """Return a class's methods by name, inherited ones too."""
+    found: dict[str, Func] = {}
+    for owner in members(state, cls.address):
+        for name, value in owner.members.items():
+            if isinstance(value, Func):
+                found.setdefault(name, value)
+    return found
+
+
 def _entry_methods(
     ex: Executor, base: State, cls: Ref, relevant: Relevance, mentioned: bool
 ) -> list[Func]:
-    found: dict[str, Func] = {}
-    for owner in members(base, cls.address):
-        for name, value in owner.members.items():
-            if isinstance(value, Func) and name not in found:
-                found[name] = value
+    found = _methods_of(base, cls)
     uncalled = [
         f
         for name, f in found.items()

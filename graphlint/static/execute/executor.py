@@ -101,6 +101,7 @@ class Executor:
         self.called: set[ir.Function] = set()
         self.reaching: frozenset[str] = frozenset()
         self.running_callbacks: set[ir.Function] = set()
+        self.renewed = False  # another method changes what the entry point's methods read
         self._evaluate = evaluate
         self._run = run
         self._invoke = invoke

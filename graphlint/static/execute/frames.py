@@ -55,6 +55,14 @@ class Frame:
         """Whether this frame is in an earlier iteration of a loop that `later` is in."""
         return any(later.loops.get(loop, -1) > index for loop, index in self.loops.items())
 
+    def called_again(self, later: Frame) -> bool:
+        """Whether an entry point's method is called once more between this frame and `later`."""
+        return any(
+            outer.kind == "entry" and later.loops.get((outer, place), -1) > index
+            for (outer, place), index in self.loops.items()
+            if outer is not None
+        )
+
 
 MOST_NAMES = 400_000
 """How many names are handed out before a new file starts afresh."""

@@ -40,6 +40,12 @@ MIXED = Doubt(Confidence.LIKELY, "part of the graph comes from code that is not 
 HANDED = Doubt(Confidence.LIKELY, "code that is not known was handed a part of the graph")
 
 
+CALLED_AGAIN = Doubt(Confidence.LIKELY, "no call is known that runs the method a second time")
+RENEWED = Doubt(
+    Confidence.POSSIBLE, "another method may renew what this one keeps before it runs again"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One backward pass, with its flags decided.
@@ -157,13 +163,22 @@ def _report_freed(
     for earlier, nodes in by_pass.items():
         travels = any(state.graph[n] in carried for n in nodes)
         first = state.graph[min(nodes)]
-        doubts = state.freed[nodes[0]].doubts
+        past = state.past.get(state.freed[nodes[0]].number)
+        frame = past.frame if past is not None else first.frame
+        doubts = state.freed[nodes[0]].doubts | _called_again(ex, state, frame)
         built = site_of(first.place, first.frame)
         clash = Clash(Broken.FREED, earlier, request.site, built, travels, None, doubts)
         ex.records.clash(clash)
     for node in freed:
         del state.freed[node]
     return freed
+
+
+def _called_again(ex: Executor, state: State, earlier: Frame | None) -> frozenset[Doubt]:
+    """Say what speaks against a claim about two calls of a method that nothing calls."""
+    if earlier is None or not earlier.called_again(state.frame):
+        return frozenset()
+    return frozenset((RENEWED if ex.renewed else CALLED_AGAIN,))
 
 
 def _report_modified(
@@ -178,7 +193,8 @@ def _report_modified(
             earlier = keepers[-1].site if keepers else None
             built = site_of(node.place, node.frame)
             step = state.changed.get(leaf)
-            clash = Clash(Broken.MODIFIED, earlier, request.site, built, False, step)
+            doubts = _called_again(ex, state, node.frame)
+            clash = Clash(Broken.MODIFIED, earlier, request.site, built, False, step, doubts)
             ex.records.clash(clash)
             return
 
