@@ -421,11 +421,14 @@ class Mentions:
 
     Attributes:
         calls: last parts of what is called, or handed to a call (`run(step)` mentions both).
+        called: the same as it is written, as far as two parts: `step`, `trainer.step`, and `.step`
+            of what has no name.
         writes: attributes that are assigned.
         reads: attributes that are read.
     """
 
     calls: frozenset[str] = frozenset()
+    called: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
 
@@ -453,13 +456,16 @@ class Module(Node):
     """A whole file.
 
     `flagged` are its calls that name `retain_graph` or `create_graph`, `calls` the last parts of
-    the names of all that it calls.
+    the names of all that it calls, `imports` what it imports, in functions too, and `mentions` what
+    its own code mentions, outside of functions.
     """
 
     filename: str
     body: Block
     flagged: tuple[FlaggedCall, ...]
     calls: frozenset[str]
+    imports: tuple[Import, ...]
+    mentions: Mentions
 
 
 @dataclass(frozen=True, slots=True, eq=False)

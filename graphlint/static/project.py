@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from graphlint.static import ir
+from graphlint.static.importing import imports_in
 from graphlint.static.lower import lower
 
 NEVER = frozenset(sys.stdlib_module_names) | {"torch", "numpy", "torchvision"}
@@ -28,6 +29,7 @@ class Project:
     read: Callable[[str], str | None]
     _lowered: dict[str, ir.Module | None] = field(default_factory=dict)
     _is_file: dict[str, bool] = field(default_factory=dict)
+    _imports: dict[str, frozenset[str]] = field(default_factory=dict)
     _found: dict[tuple[str, int, str], str | None] = field(default_factory=dict)
 
     def lower(self, filename: str) -> ir.Module | None:
@@ -52,6 +54,23 @@ class Project:
         if key not in self._found:
             self._found[key] = self._search(*key)
         return self._found[key]
+
+    def imports(self, filename: str) -> frozenset[str]:
+        """Return the files that a file imports, as far as its text tells."""
+        if filename not in self._imports:
+            text = self.read(filename) or ""
+            found = [f for line in imports_in(text) for f in self._imported(filename, *line)]
+            self._imports[filename] = frozenset(found) - {filename}
+        return self._imports[filename]
+
+    def _imported(
+        self, importer: str, level: int, module: str, names: Iterable[str]
+    ) -> Iterator[str]:
+        found = self.find(importer, level, module)
+        if found is None:
+            return
+        members = (self.member(found, name) for name in names)
+        yield from (each for each in (found, *members) if each and each.endswith(".py"))
 
     def member(self, package: str, name: str) -> str | None:
         """Return the file or folder of a package's submodule."""

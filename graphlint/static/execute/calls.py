@@ -191,6 +191,39 @@ def enter(
     if func.bound is not None and (is_abstract(function) or _is_left_out(state, func)):
         method = Method(func.bound, function.name)
         return unknown.call_unknown(ex, state, node, method, args, keywords)
+    if not ex.shares(function):
+        return _run(ex, state, node, func, args, keywords)
+    aside = state.fork()
+    results = ex.within_share(function, lambda: _run(ex, state, node, func, args, keywords))
+    return _give_up(ex, aside, node, func, args, keywords) if results is None else results
+
+
+def _give_up(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    func: Func,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    """Take a function that is too long to be followed for code that is not known."""
+    given = list(args) if func.bound is None else [func.bound, *args]
+    grad, state.grad = state.grad, state.grad if func.grad is None else func.grad
+    results = unknown.call_unknown(ex, state, node, func, given, keywords)
+    for after, _ in results:
+        after.grad = grad
+    return results
+
+
+def _run(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    func: Func,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
+    function = func.function
     given = list(args) if func.bound is None else [func.bound, *args]
     caller = Caller(state.frame, state.env, state.temps, state.yields, state.yielded)
     state.temps = (*state.temps, Tuple(tuple(given)), Tuple(tuple(keywords.values())))
@@ -214,7 +247,7 @@ def enter(
 def _can_be_skipped(ex: Executor, state: State, func: Func, given: Sequence[Value]) -> bool:
     """Whether a call can't matter to a pass: it runs none, is handed no graph, sets nothing."""
     mentions = func.function.mentions
-    if mentions.writes or not ex.reaching.isdisjoint(mentions.calls):
+    if mentions.writes or ex.reaches(func.function):
         return False
     env = state.heap[func.env]
     called = [env.vars.get(name) for name in mentions.calls] if isinstance(env, Env) else []
@@ -308,7 +341,7 @@ def _too_deep(ex: Executor, state: State, function: ir.Function, given: Sequence
         return True
     nested = sum(frame.detail is function for frame in state.frame.chain())
     counted = any(isinstance(value, Const) and type(value.value) is int for value in given)
-    if not counted and ex.reaching.isdisjoint(function.mentions.calls):
+    if not counted and not ex.reaches(function):
         return nested >= min(ex.budget.recursion, PLAIN_RECURSION)
     return nested >= ex.budget.recursion
 

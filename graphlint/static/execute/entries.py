@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,15 +18,12 @@ from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.values import Class, Env, Func, Ref, Sym, Value
-from graphlint.static.knowledge.frameworks import STEPS
+from graphlint.static.relevance import FEW_FILES, Relevance, functions_in
 
 if TYPE_CHECKING:
     from graphlint.static.execute.frames import Frame
 
-PASS_NAMES = frozenset(("backward", "grad", "manual_backward"))
 EVALUATION_NAMES = frozenset(("eval",))
-GENERIC = frozenset("forward __init__ __call__ get items append extend main run step".split())
-"""Names that too many things have for a call of one to say which is meant."""
 MOST_METHODS, MOST_STATES, ROUNDS = 14, 6, 2
 
 
@@ -38,15 +34,17 @@ def run_program(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance)
     come classes and the functions that no other mentions, what is still uncalled after that, and
     last what only evaluates.
     """
-    ex.reaching = relevant.names
+    evaluating = Relevance(modules, names=EVALUATION_NAMES)
     for module in modules:
-        with ex.guarded(module.filename):
-            _run_top_level(ex, module, relevant.only_calls(module))
+        matters = relevant.top_level_reaches(module) or evaluating.top_level_reaches(module)
+        if matters or not relevant.only_calls(module) or len(modules) <= FEW_FILES:
+            with ex.guarded(module.filename):
+                _run_top_level(ex, module, relevant.only_calls(module))
     for wanted in (False, True):
         for module in modules:
-            if any(relevant.reaches(f) and f not in ex.called for f in functions_in(module.body)):
+            left = (f for f in functions_in(module.body) if f not in ex.called)
+            if any(relevant.reaches(f) and (not wanted or relevant.mentioned(f)) for f in left):
                 run_definitions(ex, module, relevant, mentioned=wanted)
-    evaluating = Relevance(modules, names=EVALUATION_NAMES)
     for module in modules:
         if any(evaluating.reaches(f) and f not in ex.called for f in functions_in(module.body)):
             run_definitions(ex, module, evaluating, mentioned=False)
@@ -113,80 +111,6 @@ def _own_classes(ex: Executor, state: State, module: ir.Module) -> list[Ref]:
 def _is_own(cls: Class | None, module: ir.Module) -> bool:
     functions = [v.function for v in cls.members.values() if isinstance(v, Func)] if cls else []
     return any(function.filename == module.filename for function in functions)
-
-
-class Relevance:
-    """Tells from the names that they mention which functions can reach a backward pass.
-
-    Or whatever else is called by some `names`: a model that is put into evaluation mode.
-    """
-
-    def __init__(
-        self,
-        modules: Iterable[ir.Module],
-        extra: Iterable[str] = (),
-        names: frozenset[str] = PASS_NAMES,
-    ) -> None:
-        modules = list(modules)
-        self._functions = [f for module in modules for f in functions_in(module.body)]
-        self._with_passes = {m.filename for m in modules if m.calls & PASS_NAMES.union(extra)}
-        self._names = set(names) | set(extra)
-        self._generic: dict[str, set[str]] = {}
-        self._mentions = Counter(
-            name for function in self._functions for name in function.mentions.calls
-        )
-        while sum(self._learn(function) for function in self._functions):
-            pass
-
-    def _learn(self, function: ir.Function) -> bool:
-        """Note that calls of a function reach a pass: of a generic name, those in its own file."""
-        name, names = function.name, self._names
-        if name in GENERIC:
-            names = self._generic.setdefault(function.filename, set())
-        if name in names or not self.reaches(function):
-            return False
-        names.add(name)
-        return True
-
-    def only_calls(self, module: ir.Module) -> bool:
-        """Whether a file runs no pass itself, but may call functions of other files that do."""
-        return module.filename not in self._with_passes
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names whose mention says that a function can reach a pass."""
-        return frozenset(self._names)
-
-    @property
-    def reaching(self) -> frozenset[str]:
-        """The names of all functions that can reach a pass."""
-        return frozenset(f.name for f in self._functions if self.reaches(f))
-
-    def reaches(self, function: ir.Function) -> bool:
-        """Whether a function's body can reach a pass, or a framework runs one over its result."""
-        near = self._generic.get(function.filename, set())
-        calls = function.mentions.calls
-        if function.name in STEPS:
-            return True
-        return not self._names.isdisjoint(calls) or not near.isdisjoint(calls)
-
-    def mentioned(self, function: ir.Function) -> bool:
-        """Whether another function calls it, by its name."""
-        itself = function.name in function.mentions.calls
-        return self._mentions[function.name] > itself
-
-
-def functions_in(block: Sequence[ir.Stmt]) -> Iterable[ir.Function]:
-    """Walk the functions and methods that are defined in a block, not those within functions."""
-    for statement in block:
-        if isinstance(statement, ir.FunctionDef):
-            yield statement.function
-        elif isinstance(statement, ir.ClassDef):
-            yield from functions_in(statement.body)
-        elif isinstance(statement, ir.If):
-            yield from functions_in((*statement.body, *statement.orelse))
-        elif isinstance(statement, ir.Try):
-            yield from functions_in((*statement.body, *statement.orelse))
 
 
 # --------------------------------------------------------------------------------- top level

@@ -24,6 +24,7 @@ from graphlint.static.execute.records import Records
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import Tuple, Value
 from graphlint.static.project import Project
+from graphlint.static.relevance import Relevance
 from graphlint.trace import Confidence, Doubt, Form
 
 RETURNED = Doubt(Confidence.LIKELY, "the graph is handed on to code that is not known")
@@ -66,6 +67,10 @@ FEW_CALLERS = 5
 """Up to twice so many files, callers in files without passes get as much."""
 
 
+SHARES = 6
+"""The part of an entry point's steps that a call may take which leads to no pass."""
+
+
 def budget_for(files: int) -> Budget:
     """Return the budget for running so many files together: the more, the less for each."""
     share = min(LEAST_SHARE, max(1, files // FEW_FILES))
@@ -99,7 +104,6 @@ class Executor:
         self.backward_functions = frozenset(backward_functions)
         self.sinks = frozenset(sinks)
         self.called: set[ir.Function] = set()
-        self.reaching: frozenset[str] = frozenset()
         self.running_callbacks: set[ir.Function] = set()
         self.renewed = False  # another method changes what the entry point's methods read
         self._evaluate = evaluate
@@ -107,6 +111,9 @@ class Executor:
         self._invoke = invoke
         self._steps = self._spent = 0
         self._limit = self.budget.steps
+        self._sharing = False
+        self._too_long: set[ir.Function] = set()
+        self.relevance: Relevance | None = None
 
     # --------------------------------------------------------------------------------- stepping
     def begin(self, caller: bool = False) -> None:
@@ -116,6 +123,7 @@ class Executor:
         left = self.budget.total - self._spent
         most = self.budget.caller if caller else self.budget.steps
         self._limit = max(self.budget.least, min(most, left))
+        self._too_long.clear()
         self.records.begin()
 
     def begin_file(self, again: bool = False) -> None:
@@ -170,6 +178,34 @@ class Executor:
     def hurried(self) -> bool:
         """Whether half of the steps are spent, and the rest is for what matters."""
         return self._steps > self._limit // 2
+
+    def shares(self, function: ir.Function) -> bool:
+        """Whether a call is given up where it takes too many steps: it leads to no pass.
+
+        Loading a dataset or building a model must not use up what is meant for the passes. Calls
+        within such a call share with it.
+        """
+        return self.relevance is not None and not self._sharing and not self.reaches(function)
+
+    def reaches(self, function: ir.Function) -> bool:
+        """Whether a function's body can reach a pass."""
+        return self.relevance is not None and self.relevance.reaches(function)
+
+    def within_share(self, function: ir.Function, run: Callable[[], Results]) -> Results | None:
+        """Run a call, and return what it returns, None where it takes too many steps."""
+        if function in self._too_long:
+            return None
+        outer, self._sharing = self._limit, True
+        self._limit = min(outer, self._steps + self.budget.steps // SHARES)
+        try:
+            return run()
+        except OutOfSteps:
+            if self._steps > outer:
+                raise
+            self._too_long.add(function)
+            return None
+        finally:
+            self._limit, self._sharing = outer, False
 
     def eval(self, node: ir.Expr, state: State) -> Results:
         """Evaluate an expression: the states in which it may end, each with its value."""

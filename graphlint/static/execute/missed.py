@@ -12,11 +12,9 @@ from dataclasses import replace
 from graphlint.static import ir
 from graphlint.static.execute.entries import (
     ROUNDS,
-    Relevance,
     cleared,
     defined,
     entry_frame,
-    functions_in,
     run_definitions,
     run_round,
 )
@@ -24,6 +22,7 @@ from graphlint.static.execute.executor import Executor, OutOfSteps
 from graphlint.static.execute.passes import foreign_node
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import NONE, Env, Func, Sym, Value
+from graphlint.static.relevance import Relevance, functions_in
 from graphlint.trace import Site
 
 

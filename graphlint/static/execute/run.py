@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from graphlint.static import ir
 from graphlint.static.execute.calls import invoke
 from graphlint.static.execute.definitions import RUN_DEFINITIONS
-from graphlint.static.execute.entries import Relevance, run_program
+from graphlint.static.execute.entries import run_program
 from graphlint.static.execute.executor import Executor, budget_for
 from graphlint.static.execute.expressions import EVALUATE
 from graphlint.static.execute.flow import RUN_FLOW
 from graphlint.static.execute.missed import run_missed
 from graphlint.static.execute.statements import RUN_SIMPLE
 from graphlint.static.project import Project
+from graphlint.static.relevance import Relevance
 from graphlint.trace import Call, Site, Trace
 
 RUN = {**RUN_SIMPLE, **RUN_DEFINITIONS, **RUN_FLOW}
@@ -34,9 +35,9 @@ def execute(
     budget = budget_for(len(modules))
     ex = Executor(EVALUATE, RUN, invoke, backward_functions, sinks, budget, project)
     ex.records.telling = telling
-    relevant = Relevance(modules, ex.backward_functions)
-    run_program(ex, modules, relevant)
-    run_missed(ex, modules, relevant)
+    ex.relevance = Relevance(modules, project, ex.backward_functions)
+    run_program(ex, modules, ex.relevance)
+    run_missed(ex, modules, ex.relevance)
     calls = tuple([call for module in modules for call in _calls(module)])
     return ex.records.to_trace(calls), ex.failures
 
@@ -47,4 +48,4 @@ def _calls(module: ir.Module) -> list[Call]:
     ]
 
 
-__all__ = ["Failures", "Relevance", "execute"]
+__all__ = ["Failures", "execute"]

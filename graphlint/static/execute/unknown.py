@@ -112,9 +112,11 @@ def _run_callbacks(
         function = value.function
         if function not in ex.running_callbacks:
             ex.running_callbacks.add(function)
-            for index in range(1 if given else 2):
-                state = _run_once(ex, state, node, value, given, index)
-            ex.running_callbacks.discard(function)
+            try:
+                for index in range(1 if given else 2):
+                    state = _run_once(ex, state, node, value, given, index)
+            finally:
+                ex.running_callbacks.discard(function)
     driven = [m for value in (*args, *keywords.values()) for m in _driven(ex, state, value)]
     for index in range(2):
         for method in driven:
@@ -139,8 +141,7 @@ def _driven(ex: Executor, state: State, value: Value) -> list[Func]:
     return [
         method
         for method in methods
-        if method.function not in ex.called
-        and not ex.reaching.isdisjoint(method.function.mentions.calls)
+        if method.function not in ex.called and ex.reaches(method.function)
     ]
 
 

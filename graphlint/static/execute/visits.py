@@ -90,12 +90,13 @@ class Request:
 
 def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     """Visit the nodes of a pass: report clashes, link reuses, then keep or free."""
-    if request.nodes is None:
-        visited = reachable(state.graph, request.roots)
-    else:
+    visited = reachable(state.graph, request.roots)
+    sure = surely_reachable(state.graph, request.roots)
+    if request.nodes is not None and _leads_to(state, visited, request):
         leaves = set(request.leaves or ())
         visited = between(state.graph, request.roots, set(request.nodes), leaves)
-    sure = surely_reachable(state.graph, request.roots)
+    elif request.nodes is not None:
+        sure = set()
     carried = Carried(state, visited)
     if ex.records.telling:
         ex.records.tell(told(state, request.site, request.retains, request.creates, visited))
@@ -121,6 +122,15 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     note_visit(ex, state, request.roots, visited)
     state.passes += 1
     return visited
+
+
+def _leads_to(state: State, visited: Sequence[NodeId], request: Request) -> bool:
+    """Whether what a pass wants gradients for is below its roots, all of it.
+
+    Torch refuses anything else, so that the graph has paths which are not known.
+    """
+    leaves = frozenset().union(*(state.graph[number].leaves for number in visited))
+    return (request.nodes or frozenset()) <= set(visited) and (request.leaves or set()) <= leaves
 
 
 class Carried:

@@ -32,5 +32,7 @@ def lower(source: str, filename: str) -> ir.Module:
     places = Places(source)
     lowering = Lowering(places, filename)
     body = lowering.block(tree.body)
-    calls = frozenset(lowering.mentions.calls)
-    return ir.Module(places.whole(), filename, body, tuple(lowering.flagged), calls)
+    mentions = lowering.outermost.frozen()
+    flagged, imports = tuple(lowering.flagged), tuple(lowering.imports)
+    calls = mentions.calls | lowering.calls
+    return ir.Module(places.whole(), filename, body, flagged, calls, imports, mentions)

@@ -17,19 +17,22 @@ FLAGS = ("retain_graph", "create_graph")
 class Noted:
     """Collects what `ir.Mentions` tells of a function."""
 
-    calls: set[str] = field(default_factory=set)
+    called: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
     reads: set[str] = field(default_factory=set)
 
     def join(self, inner: Noted) -> None:
         """Take over what a function within this one mentions."""
-        self.calls |= inner.calls
+        self.called |= inner.called
         self.writes |= inner.writes
         self.reads |= inner.reads
 
     def frozen(self) -> ir.Mentions:
         """Return it in its final form."""
-        return ir.Mentions(frozenset(self.calls), frozenset(self.writes), frozenset(self.reads))
+        self.called.discard("")
+        calls = frozenset([name.rpartition(".")[2] for name in self.called])
+        parts = (self.called, self.writes, self.reads)
+        return ir.Mentions(calls, *map(frozenset, parts))
 
 
 class ExpressionLowering:
@@ -41,7 +44,9 @@ class ExpressionLowering:
         self.path: tuple[str, ...] = ()
         self.flagged: list[ir.FlaggedCall] = []
         self.yields = False
-        self.mentions = Noted()
+        self.mentions = self.outermost = Noted()
+        self.calls: set[str] = set()
+        self.imports: list[ir.Import] = []
         self._methods: dict[type[ast.AST], Callable[[Any], ir.Expr]] = {}
 
     def expr(self, node: ast.expr) -> ir.Expr:
@@ -88,8 +93,9 @@ class ExpressionLowering:
 
     def _call(self, node: ast.Call) -> ir.Expr:
         span = self.places.of(node)
-        self.mentions.calls.update(map(_last_name, (node.func, *node.args)))
-        self.mentions.calls.update(_last_name(k.value) for k in node.keywords)
+        handed = map(_written, (*node.args, *[k.value for k in node.keywords]))
+        self.mentions.called.update([name for name in handed if not name.endswith(".grad")])
+        self.mentions.called.add(_written(node.func))
         keywords = tuple(
             [ir.Keyword(self.places.of(k), k.arg, self.expr(k.value)) for k in node.keywords]
         )
@@ -224,7 +230,9 @@ class ExpressionLowering:
         return ir.Parameter(self.places.of(arg), arg.arg, kind, self.maybe(default))
 
 
-def _last_name(node: ast.expr) -> str:
+def _written(node: ast.expr) -> str:
+    """Return a name as `ir.Mentions.called` has it, empty where it is none."""
     if isinstance(node, ast.Attribute):
-        return node.attr
+        owner = node.value.id if isinstance(node.value, ast.Name) else ""
+        return f"{owner}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""

@@ -148,13 +148,18 @@ class Lowering(ExpressionLowering):
     def _do_import(self, node: ast.Import) -> Iterator[ir.Stmt]:
         for alias in node.names:
             module = alias.name if alias.asname else alias.name.partition(".")[0]
-            yield ir.Import(self.places.of(node), module, 0, None, alias.asname or module)
+            name = alias.asname or module
+            yield self._import(ir.Import(self.places.of(node), module, 0, None, name))
 
     def _do_importfrom(self, node: ast.ImportFrom) -> Iterator[ir.Stmt]:
         span = self.places.of(node)
         for alias in node.names:
             name = alias.asname or alias.name
-            yield ir.Import(span, node.module or "", node.level, alias.name, name)
+            yield self._import(ir.Import(span, node.module or "", node.level, alias.name, name))
+
+    def _import(self, made: ir.Import) -> ir.Import:
+        self.imports.append(made)
+        return made
 
     def _do_functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ir.Stmt]:
         decorators = self.exprs(node.decorator_list)
@@ -172,7 +177,9 @@ class Lowering(ExpressionLowering):
             self.yields,
             self.mentions.frozen(),
         )
-        outer[1].join(self.mentions)
+        self.calls |= function.mentions.calls
+        if outer[1] is not self.outermost:
+            outer[1].join(self.mentions)
         self.path, (self.yields, self.mentions) = self.path[:-1], outer
         yield ir.FunctionDef(function.span, function, decorators)
 
