@@ -93,8 +93,8 @@ class ExpressionLowering:
 
     def _call(self, node: ast.Call) -> ir.Expr:
         span = self.places.of(node)
-        handed = map(_written, (*node.args, *[k.value for k in node.keywords]))
-        self.mentions.called.update([name for name in handed if not name.endswith(".grad")])
+        handed = (*node.args, *[k.value for k in node.keywords])
+        self.mentions.called.update([_written(v) for v in handed if not _is_gradient(v)])
         self.mentions.called.add(_written(node.func))
         keywords = tuple(
             [ir.Keyword(self.places.of(k), k.arg, self.expr(k.value)) for k in node.keywords]
@@ -228,6 +228,13 @@ class ExpressionLowering:
 
     def _parameter(self, arg: ast.arg, kind: str, default: ast.expr | None) -> ir.Parameter:
         return ir.Parameter(self.places.of(arg), arg.arg, kind, self.maybe(default))
+
+
+def _is_gradient(node: ast.expr) -> bool:
+    """Whether this is a tensor's `.grad`, and not the function of that name."""
+    if not isinstance(node, ast.Attribute) or node.attr != "grad":
+        return False
+    return _written(node.value).rpartition(".")[2] not in ("autograd", "torch")
 
 
 def _written(node: ast.expr) -> str:
