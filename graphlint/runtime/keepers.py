@@ -36,6 +36,7 @@ class Held:
         freed: passes have freed all that they saved: nobody can visit them any more.
         estimated: there are more than were looked at: bytes and nodes are those of a sample, scaled
             up.
+        counted: the number of graphs is no lower bound.
         freed_by: the call that ran one of these passes.
         identity: tells that two keepers are one container by two names: its identity and the number
             of its first node. None where the keeper is no container.
@@ -46,6 +47,7 @@ class Held:
     nodes: int
     freed: bool
     estimated: bool = False
+    counted: bool = True
     freed_by: SiteRecord | None = None
     identity: tuple[int, int] | None = None
 
@@ -82,12 +84,14 @@ class _Walked:
         graphs: how many of their graphs have no inner node in common.
         inner: the nodes, without those that accumulate into leaves.
         leaves: those.
+        truncated: there are more nodes than might be looked at.
     """
 
     roots: int = 0
     graphs: int = 0
     inner: list[Node] = field(default_factory=list)
     leaves: list[Node] = field(default_factory=list)
+    truncated: bool = False
 
 
 @dataclass(slots=True)
@@ -131,7 +135,7 @@ def _measure(group: _Group, scene: Scene, ledger: Ledger) -> Held | None:
     roots = [node_of(tensor) for tensor in group.tensors]
     sample = _spread(group.tensors)
     group.tensors.clear()
-    walked = _walk([node_of(tensor) for tensor in sample], min(_WALKED, ledger.room // 2))
+    walked = _walk([node_of(tensor) for tensor in sample], min(_WALKED, ledger.spare))
     ledger.touch(walked.inner)
     if scene.before is not None and not any(
         node._sequence_nr() < scene.before and node not in scene.current
@@ -151,6 +155,7 @@ def _measure(group: _Group, scene: Scene, ledger: Ledger) -> Held | None:
         nodes=round(len(walked.inner) * scale),
         freed=freed,
         estimated=walked.roots < len(roots),
+        counted=len(roots) > 1 or not walked.truncated,
         freed_by=next(filter(None, map(ledger.freed_by, walked.inner)), None) if freed else None,
         identity=(group.container, roots[0]._sequence_nr()) if group.container else None,
     )
@@ -167,6 +172,7 @@ def _walk(roots: Sequence[Node], limit: int) -> _Walked:
     seen: set[Node] = set()
     for root in roots:
         if len(seen) >= limit:
+            walked.truncated = True
             break
         walked.roots += 1
         pending, joins = [root], False
@@ -180,6 +186,7 @@ def _walk(roots: Sequence[Node], limit: int) -> _Walked:
             (walked.leaves if leaf else walked.inner).append(node)
             pending += [following for following, _ in node.next_functions if following is not None]
         walked.graphs += not joins
+        walked.truncated |= bool(pending)
     return walked
 
 

@@ -41,9 +41,9 @@ class Ledger:
         self._open_bytes = 0
 
     @property
-    def room(self) -> int:
-        """How many more nodes may be touched."""
-        return max(0, self._limit - self._touched)
+    def spare(self) -> int:
+        """How many nodes may be touched that no pass visits: half of all are kept for passes."""
+        return max(0, self._limit // 2 - self._touched)
 
     def freed_by(self, node: Node) -> SiteRecord | None:
         """Return the call whose pass freed a node, where that is known."""

@@ -138,6 +138,8 @@ class Lookout:
     def _compare(self, site: SiteRecord, seen: dict[Keeper, Held]) -> None:
         """Compare what is held at a pass with the look before it at the same call."""
         for keeper, figures in seen.items():
+            if not figures.counted:
+                continue
             before = self._counts.get((keeper, site))
             if before is not None and figures.freed_by is not None:
                 passes, graphs = site.passes - before[0], figures.graphs - before[1]

@@ -381,6 +381,18 @@ def test_of_very_many_graphs_a_sample_is_measured() -> None:
     assert held.bytes == 1000 * 4 * (5 * 7 + 5 * 13 + 5)
 
 
+def test_a_long_sum_leaves_room_for_the_passes() -> None:
+    net, total = model(), 0.0
+    with profile() as prof:
+        for _ in range(1500):
+            total = total + step(net)
+    report = prof.report
+    assert not report.profile.truncated
+    (held,) = report.held_by
+    assert held.name == "total"
+    assert held.graphs > 100
+
+
 # --- findings ------------------------------------------------------------------------------------
 
 
