@@ -115,7 +115,7 @@ def _roots(frames: Iterable[FrameType]) -> Iterator[Child]:
     for filename, namespace in chain(namespaces.items(), _modules(namespaces)):
         place = Place(filename, "", 1)
         for name, value in list(namespace.items()):
-            yield value, Trail(None, Via.GLOBAL, name, place)
+            yield value, Trail(None, Via.GLOBAL, str(name), place)
 
 
 def _modules(known: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -155,7 +155,7 @@ def _children(value: Any, trail: Trail) -> Iterable[Child]:
         reader = next((reader for base, reader in _FAMILIES if issubclass(kind, base)), None)
     if reader is not None:
         return reader(value, trail)
-    if kind.__module__.startswith(_OURS) or kind.__flags__ & _HEAP_TYPE == 0:
+    if kind.__flags__ & _HEAP_TYPE == 0 or str(kind.__dict__.get("__module__")).startswith(_OURS):
         return ()
     return _attributes(value, trail)
 
@@ -163,30 +163,42 @@ def _children(value: Any, trail: Trail) -> Iterable[Child]:
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE (CPython, Include/object.h): a class made by `class`
 
 
-def _items(kind: Any, read: Callable[[Any], Iterable[Any]] | None = None) -> Reader:
+def _items(kind: Any) -> Reader:
     """Make a reader of containers that uses the methods of their built-in type alone."""
-    count, iterate = kind.__len__, read or kind.__iter__
 
     def reader(value: Any, trail: Trail) -> Iterator[Child]:
         step = Trail(trail, Via.ITEM, None, None, type(value).__name__, id(value))
-        return ((item, step) for item in _some(iterate(value), count(value)))
+        last = getattr(kind, "__reversed__", lambda _: ())
+        return ((item, step) for item in _some(value, kind.__len__(value), kind.__iter__, last))
 
     return reader
 
 
-def _some(items: Iterable[Any], count: int) -> Iterator[Any]:
-    """Yield the items, of very many only the first and the last."""
+def _some(
+    value: Any,
+    count: int,
+    first: Callable[[Any], Iterable[Any]],
+    last: Callable[[Any], Iterable[Any]],
+) -> list[Any]:
+    """Return what a container holds, of very much only what comes first and last.
+
+    It is copied without a step of Python's in between, so that no other thread can change it.
+
+    Args:
+        value: the container.
+        count: how many items it has.
+        first: iterates over these.
+        last: the same, from the last one on.
+    """
     if count <= 2 * _SLICE:
-        return iter(items)
-    iterator = iter(items)
-    head = list(islice(iterator, _SLICE))
-    return chain(head, deque(iterator, maxlen=_SLICE))
+        return list(first(value))
+    return [*islice(first(value), _SLICE), *islice(last(value), _SLICE)]
 
 
 def _entries(value: Any, trail: Trail) -> Iterator[Child]:
     """Yield a dictionary's values: by name where there is something behind the name."""
     unnamed = Trail(trail, Via.ITEM, None, None, type(value).__name__, id(value))
-    for key, item in _some(list(dict.items(value)), dict.__len__(value)):
+    for key, item in _some(dict.items(value), dict.__len__(value), iter, reversed):
         named = type(key) is str and type(item) not in _ATOMS and not _is_tensor(item)
         yield item, Trail(trail, Via.ITEM, key) if named else unnamed
 
@@ -197,6 +209,8 @@ def _is_tensor(value: Any) -> bool:
 
 def _attributes(value: Any, trail: Trail) -> Iterator[Child]:
     for name, item in chain(list(own_dictionary(value).items()), _slots(value)):
+        if type(name) is not str:
+            continue
         if name.endswith("_hooks"):
             yield item, Trail(trail, Via.HOOK, name)
         elif name in _MODULE_TABLES and issubclass(type(value), torch.nn.Module):
@@ -343,9 +357,9 @@ _ATOMS = frozenset(
 _READERS: dict[type, Reader] = {
     list: _items(list),
     tuple: _items(tuple),
-    set: _items(set, set.copy),
+    set: _items(set),
     frozenset: _items(frozenset),
-    deque: _items(deque, deque.copy),
+    deque: _items(deque),
     dict: _entries,
     types.FunctionType: _function,
     types.MethodType: _method,

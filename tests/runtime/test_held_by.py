@@ -509,6 +509,23 @@ def test_nothing_of_the_users_runs() -> None:
     del traps
 
 
+def test_odd_objects_are_passed_over() -> None:
+    class Odd:
+        __module__ = None  # type: ignore[assignment]
+
+    class Cyclic(dict[Any, Any]):
+        pass
+
+    odd, cyclic = Odd(), Cyclic()
+    odd.__dict__[7] = torch.ones(3, requires_grad=True).exp()  # type: ignore[index]
+    cyclic[cyclic.__len__()] = [cyclic, odd]
+    big = {i: torch.ones(1) for i in range(20_000)}
+    big[-1] = torch.ones(3, requires_grad=True).exp()
+    held = holders(lambda: None)
+    assert held["big"].graphs == 1
+    del odd, cyclic, big
+
+
 def test_other_threads_are_looked_at() -> None:
     ready, done = threading.Event(), threading.Event()
 
