@@ -28,7 +28,6 @@ from graphlint.static.execute.values import (
     Partial,
     Ref,
     Sym,
-    Tensor,
     Tuple,
     Value,
 )
@@ -110,15 +109,16 @@ def _leads_to_gradients(state: State, value: Value) -> bool:
     if isinstance(value, (Func, Partial, Method)):
         return True
     if isinstance(value, Sym):
-        owned: Leaf = ("unknown", value.name)
-        return any(owned in leaves for leaves in state.left.values())
+        return _has_gradients(state, ("unknown", value.name))
     if isinstance(value, Tuple):
         return any(_leads_to_gradients(state, item) for item in value.items)
     if not isinstance(value, Ref):
         return False
-    found = state.object(value)
-    if isinstance(found, Tensor):
-        return found.leaf is not None and found.node is None
-    if isinstance(found, (Instance, Layer, Optimizer)):
+    if isinstance(state.object(value), (Instance, Layer, Optimizer)):
         return True
-    return any(not isinstance(handle, int) for handle in state.handles(value))
+    leaves = (handle for handle in state.handles(value) if not isinstance(handle, int))
+    return any(_has_gradients(state, leaf) for leaf in leaves)
+
+
+def _has_gradients(state: State, leaf: Leaf) -> bool:
+    return any(leaf in leaves for leaves in state.left.values())

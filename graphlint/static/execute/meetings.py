@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MOST_BORDERS = 8
 """From so many places on it is no single value that two graphs share."""
 
+OPTIMIZING = ("step", "minimi", "optimi")
+"""Parts of names of calls that optimize what a closure computes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Past:
@@ -159,14 +162,22 @@ def _leaves(state: State, nodes: Iterable[NodeId]) -> frozenset[Leaf]:
 
 
 # ------------------------------------------------------------------------- how a pass adds up
+def _runs_closure(place: object) -> bool:
+    """Whether a call hands a closure to an optimizer, which runs it as often as it likes."""
+    if not isinstance(place, ir.Call):
+        return False
+    called = written(place.func).rpartition(".")[2].lower()
+    return any(part in called for part in OPTIMIZING)
+
+
 def _manner(ex: Executor, state: State, request: Request) -> tuple[object, ...] | None:
     """Say how a pass adds to gradients, None where no other pass can be one with it."""
     if request.form is Form.AUTOGRAD_GRAD or request.creates or request.weighted:
         return None
-    if ("hooked on gradients", None) in state.facts or ex.running_callbacks:
+    if ("hooked on gradients", None) in state.facts:
         return None
-    if any(isinstance(place, ir.Call) for _, place in state.frame.loops):
-        return None  # a closure that an optimizer runs as often as it likes
+    if any(_runs_closure(place) for _, place in state.frame.loops):
+        return None
     if request.some_inputs and request.nodes is None:
         return None
     callee = written(request.call.func) if request.form is Form.WRAPPER else ""
