@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import classes, library, methods, modules, unknown
+from graphlint.static.execute.compiled import is_compiled, join_outputs
 from graphlint.static.execute.evaluations import note_forward
 from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.gradients import in_entry
@@ -115,6 +116,21 @@ def invoke(
     keywords: Mapping[str, Value],
 ) -> Results:
     """Call whatever a value is."""
+    compiled = is_compiled(state, func)
+    results = _dispatch(ex, state, node, func, args, keywords)
+    if compiled:
+        return [(after, join_outputs(after, node, value)) for after, value in results]
+    return results
+
+
+def _dispatch(
+    ex: Executor,
+    state: State,
+    node: ir.Node,
+    func: Value,
+    args: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> Results:
     if isinstance(func, Func) and func.wrapper == "memo":
         return _remembered(ex, state, node, func, args, keywords)
     if isinstance(func, Func):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute import calls
 from graphlint.static.execute.classes import enum_members, find_method, is_enum
+from graphlint.static.execute.compiled import COMPILED_OP
 from graphlint.static.execute.expressions import binary
 from graphlint.static.execute.holds import note_assigned, note_stored, note_sum
 from graphlint.static.execute.imports import import_all, import_value
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 INPLACE = {"Add": "add_", "Sub": "sub_", "Mult": "mul_", "Div": "div_", "Pow": "pow_"}
 WRAPPERS = {
+    "compile": COMPILED_OP,
     "lru_cache": "memo",
     "cache": "memo",
     "contextmanager": "manager",

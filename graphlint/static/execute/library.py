@@ -10,6 +10,7 @@ from graphlint.static import ir
 from graphlint.static.execute import builtins, stdlib, unknown
 from graphlint.static.execute.accumulated import note_used, set_apart
 from graphlint.static.execute.branches import truth
+from graphlint.static.execute.compiled import compile_value
 from graphlint.static.execute.distributions import DENSITY, make_distribution
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import make_layer, make_optimizer, parameters
@@ -150,7 +151,8 @@ def _call_torch(
     if last == "Variable":
         return [(state, _variable(state, node, args, keywords))]
     if name in TRANSPARENT and args:
-        return [(state, args[0])]
+        same = compile_value(state, args[0]) if name == "torch.compile" else args[0]
+        return [(state, same)]
     if last in CLOSED_CALLS or ".init." in name:
         return _closed(ex, state, node, name, args)
     return _call_op(ex, state, node, name, last, args, keywords)

@@ -221,4 +221,5 @@ def _passed(ordinal: int, pending: Pending) -> Pass:
         pending.doubts,
         pending.built,
         pending.open_ended,
+        pending.compiled,
     )

@@ -58,12 +58,18 @@ class Pending:
     open_ended: bool = False
     reuses: tuple[Reuse, ...] = ()
     doubts: frozenset[Doubt] = frozenset()
+    compiled: bool = False
 
     @property
     def key(self) -> Key:
         """What tells two pendings apart for the rest of the path."""
         carried = any(reuse.carried for reuse in self.reuses)
-        reuse = (bool(self.reuses), carried, any(reuse.sure for reuse in self.reuses))
+        reuse = (
+            self.compiled,
+            bool(self.reuses),
+            carried,
+            any(reuse.sure for reuse in self.reuses),
+        )
         return (self.call, self.frame, self.chain, self.origin, self.creates, self.doubts, *reuse)
 
 

@@ -85,8 +85,8 @@ class Func:
         owner: the class that it was defined in.
         kind: `function`, `property`, `cached` (property), `static` or `class` (method).
         grad: what a decorator sets grad mode to (`no_grad`), None where it leaves it alone.
-        wrapper: what the standard library makes of it: `memo` (`lru_cache`) or `manager`
-            (`contextmanager`).
+        wrapper: what a decorator makes of it: `memo` (`lru_cache`), `manager` (`contextmanager`)
+            or `compiled` (`torch.compile`).
     """
 
     function: ir.Function

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.compiled import COMPILED_OP
 from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.graph import (
     Freed,
@@ -272,6 +273,7 @@ def _keep(
         built=built,
         doubts=_doubts(nodes, own) | _handed(state, visited),
         open_ended=open_ended,
+        compiled=any(node.op == COMPILED_OP for node in nodes),
     )
     for node in visited:
         if state.graph[node].saves is not NO:
