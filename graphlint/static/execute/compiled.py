@@ -11,29 +11,52 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.values import Func, List, NodeId, Ref, Sym, Tensor, Tuple, Value
+from graphlint.static.execute.values import (
+    Func,
+    Instance,
+    Layer,
+    List,
+    NodeId,
+    Ref,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+)
 from graphlint.static.knowledge.facts import MAYBE
 
 if TYPE_CHECKING:
     from graphlint.static.execute.state import State
 
 COMPILED_OP = "compiled"
+COMPILED_MODULE = "OptimizedModule"
+"""The class of what `torch.compile` wraps a module in."""
 
 
-def compile_value(state: State, value: Value) -> Value:
-    """Compile a function or a module; a module is known by its address from then on."""
+def compile_value(state: State, place: ir.Node, value: Value) -> Value:
+    """Compile a function or a module: a module is wrapped, and is itself what it was."""
     if isinstance(value, Func) and not value.wrapper:
         return replace(value, wrapper=COMPILED_OP)
-    if isinstance(value, Ref):
-        state.facts["compiled", value.address] = True
+    if isinstance(value, Ref) and isinstance(state.object(value), Instance | Layer):
+        return state.new(place, Layer(COMPILED_MODULE, (value,)))
     return value
+
+
+def compile_in_place(state: State, owner: Ref) -> Ref:
+    """Run a module's `compile` method: it is known by its address from then on."""
+    state.facts["compiled", owner.address] = True
+    return owner
 
 
 def is_compiled(state: State, func: Value) -> bool:
     """Whether what is called was compiled."""
     if isinstance(func, Func):
         return func.wrapper == COMPILED_OP
-    return isinstance(func, Ref) and ("compiled", func.address) in state.facts
+    if not isinstance(func, Ref):
+        return False
+    found = state.get(func, Layer)
+    wrapped = found is not None and found.name == COMPILED_MODULE
+    return wrapped or ("compiled", func.address) in state.facts
 
 
 def join_outputs(state: State, place: ir.Node, value: Value) -> Value:

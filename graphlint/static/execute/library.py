@@ -151,7 +151,7 @@ def _call_torch(
     if last == "Variable":
         return [(state, _variable(state, node, args, keywords))]
     if name in TRANSPARENT and args:
-        same = compile_value(state, args[0]) if name == "torch.compile" else args[0]
+        same = compile_value(state, node, args[0]) if name == "torch.compile" else args[0]
         return [(state, same)]
     if last in CLOSED_CALLS or ".init." in name:
         return _closed(ex, state, node, name, args)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import unknown
-from graphlint.static.execute.compiled import compile_value
+from graphlint.static.execute.compiled import compile_in_place
 from graphlint.static.execute.functions import apply_function, is_custom_function
 from graphlint.static.execute.grad_reads import note_method
 from graphlint.static.execute.items import every
@@ -77,7 +77,7 @@ def call_module(
         return [(state, owner)]
     note_method(ex, state, node, owner, name)
     if name in RETURN_SELF:
-        return [(state, compile_value(state, owner) if name == "compile" else owner)]
+        return [(state, compile_in_place(state, owner) if name == "compile" else owner)]
     if name == "load_state_dict":
         for leaf in parameters(state, owner):
             state.touch(leaf, site_of(node, state.frame))

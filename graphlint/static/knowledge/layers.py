@@ -14,7 +14,8 @@ CONTAINERS: Final[frozenset[str]] = frozenset(
 
 # Calling them calls the module they were given.
 WRAPPERS: Final[frozenset[str]] = frozenset(
-    "DataParallel DistributedDataParallel FullyShardedDataParallel AveragedModel".split()
+    "DataParallel DistributedDataParallel FullyShardedDataParallel AveragedModel "
+    "OptimizedModule".split()
 )
 
 
