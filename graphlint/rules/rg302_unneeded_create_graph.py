@@ -79,6 +79,7 @@ RULE = Rule(
     check=check,
     fix=drop_create_graph,
     repairs={"retain": retain_instead},
+    observable=True,
     page=__doc__,
     bad="""\
 import torch

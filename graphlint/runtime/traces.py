@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from graphlint.runtime.calls import Sources
 from graphlint.runtime.clashes import ClashRecord
@@ -12,7 +12,7 @@ from graphlint.runtime.recorder import Recorder
 from graphlint.runtime.sites import Outcome, RunShape, SiteRecord, open_shapes
 from graphlint.runtime.steps import step_between
 from graphlint.runtime.stores import is_container, store_of
-from graphlint.trace import Broken, Clash, Hold, Keeping, Pass, Reuse, Run, Site, Trace
+from graphlint.trace import Broken, Clash, Creation, Hold, Keeping, Pass, Reuse, Run, Site, Trace
 
 
 def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: Sources) -> Trace:
@@ -39,8 +39,27 @@ def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: So
         clashes=tuple(_clashes(recorder, sources)),
         calls=tuple(call for call in calls if call and (call.retain or call.create)),
         holds=tuple(_holds(recorder, sources)),
+        creations=tuple(_creations(shapes, set() if final else {v.site for v in visits}, sources)),
         observed=True,
     )
+
+
+def _creations(
+    shapes: Iterable[tuple[SiteRecord, RunShape]], unsettled: set[SiteRecord], sources: Sources
+) -> Iterator[Creation]:
+    """Yield the calls all of whose passes made differentiable gradients.
+
+    Who visits these visits what the pass kept, so that a pass which nobody visited again made them
+    for nobody. Whether its gradients are cleared is not seen.
+    """
+    outcomes: dict[SiteRecord, list[Outcome]] = {}
+    for site, shape in shapes:
+        outcomes.setdefault(site, []).extend(outcome for _, outcome in shape.passes)
+    for site, seen in outcomes.items():
+        if seen and all(each.creates for each in seen) and site not in unsettled:
+            used = bool(site.truncated) or any(each.reuses for each in seen)
+            place = sources.site(site)
+            yield Creation(place, place, site.form, differentiated=used, cleared=True)
 
 
 def _run(site: SiteRecord, shape: RunShape, sources: Sources) -> Run:
