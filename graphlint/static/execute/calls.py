@@ -464,4 +464,6 @@ def _with_field(state: State, made: Ref, name: str, value: Value) -> State:
     return state
 
 
-KNOWN_BASES = frozenset(External(name) for name in ("object", "torch.nn.Module", "nn.Module"))
+KNOWN_BASES = frozenset(
+    External(name) for name in ("object", "torch.nn.Module", "nn.Module", "abc.ABC", "ABC")
+)

@@ -248,7 +248,7 @@ def _entry_methods(
     ]
     reaching = [f for f in uncalled if relevant.reaches(f.function)]
     unmentioned = [f for f in reaching if not relevant.mentioned(f.function)]
-    entries = reaching if mentioned else unmentioned or reaching
+    entries = (unmentioned if not mentioned else []) or _outermost(reaching)
     used = frozenset().union(*(f.function.mentions.reads for f in entries))
     calls = frozenset().union(*(f.function.mentions.calls for f in entries))
     chosen = [
@@ -257,6 +257,16 @@ def _entry_methods(
         if f in entries or (f.function.mentions.writes & used and f.function.name not in calls)
     ]
     return chosen[:MOST_METHODS] if entries else []
+
+
+def _outermost(methods: list[Func]) -> list[Func]:
+    """Return the methods that no other of them calls, by their names; all where each is called."""
+    names = [
+        f.function.name
+        for f in methods
+        if any(f.function.name in g.function.mentions.calls for g in methods if g is not f)
+    ]
+    return [f for f in methods if f.function.name not in names] or methods
 
 
 def _run_method(

@@ -27,7 +27,11 @@ from graphlint.trace import Site
 
 
 def run_missed(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance) -> None:
-    """Run the functions with passes that keep their graphs, and of which none was followed."""
+    """Run the functions with passes that keep their graphs, and of which none was followed.
+
+    What calls them, and in which order, is a guess: no claim that something happens rests on it.
+    """
+    clashes, holds = ex.records.clashes.copy(), ex.records.holds.copy()
     for module in modules:
         missed = _missed(ex, module)
         if missed:
@@ -36,6 +40,7 @@ def run_missed(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance) 
             for inner in _within(outer):
                 if inner.qualname in missed and inner.qualname in _missed(ex, module):
                     _run_nested(ex, module, outer, inner)
+    ex.records.clashes, ex.records.holds = clashes, holds
 
 
 def _missed(ex: Executor, module: ir.Module) -> frozenset[str]:

@@ -117,7 +117,9 @@ def _run_callbacks(
                     state = _run_once(ex, state, node, value, given, index)
             finally:
                 ex.running_callbacks.discard(function)
-    driven = [m for value in (*args, *keywords.values()) for m in _driven(ex, state, value)]
+    drives = is_risky(called_name(func))
+    handed = [*args, *keywords.values()] if drives else []
+    driven = [method for value in handed for method in _driven(ex, state, value)]
     for index in range(2):
         for method in driven:
             state = _run_once(ex, state, node, method, (), index)
@@ -138,10 +140,13 @@ def _driven(ex: Executor, state: State, value: Value) -> list[Func]:
         for name, member in cls.members.items()
         if isinstance(member, Func) and member.kind == "function" and not name.startswith("__")
     ]
+    called = frozenset().union(*(method.function.mentions.calls for method in methods))
     return [
         method
         for method in methods
-        if method.function not in ex.called and ex.reaches(method.function)
+        if method.function not in ex.called
+        and method.function.name not in called
+        and ex.reaches(method.function)
     ]
 
 
