@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from graphlint.runtime.nodes import Node, NodeKind, attribute_name, kind_of
 from graphlint.runtime.packed import checkpoint_frames, held_by_frame, tensors_in
+from graphlint.runtime.slices import can_look_inside, node_inside
 
 # What AOTAutograd keeps beside the saved tensors, and clears after a pass that does not retain
 # (torch/_functorch/_aot_autograd/runtime_wrappers.py).
@@ -102,8 +103,8 @@ class Holdings:
         for index, node in enumerate(nodes):
             kind = kind_of(node)
             if kind.opaque:
-                self.opaque += 1
                 self.saves[index] = True
+                self._collect_hidden(index, node)
             if kind.raw:
                 self._collect_saved(index, node, kind)
             if kind.python:
@@ -147,6 +148,21 @@ class Holdings:
                     self._count(tensor, owner, by_python=True)
                 for frame in checkpoint_frames(hook):
                     self._frames.setdefault(id(frame), (frame, owner))
+
+    def _collect_hidden(self, index: int, node: Node) -> None:
+        """Collect what the node inside a `CopySlices` saves, where that can be seen."""
+        if not (kind_of(node).slices and can_look_inside()):
+            self.opaque += 1
+            return
+        inside = node_inside(node)
+        if inside is None:
+            return
+        kind = kind_of(inside)
+        if kind.opaque:
+            self._collect_hidden(index, inside)
+        self._collect_saved(index, inside, kind)
+        if kind.python:
+            self._collect_context(index, inside)
 
     def _collect_context(self, index: int, node: Node) -> None:
         for name, value in node.__dict__.items():

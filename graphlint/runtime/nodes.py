@@ -38,13 +38,15 @@ class NodeKind:
         raw: the attributes that give raw access to what a node saves.
         leaf: the node accumulates into a leaf's `.grad`. See Note [Why AccumulateGrad is never
             marked].
-        opaque: it may hold tensors that Python can't see.
+        opaque: it may hold tensors that no attribute of it gives.
+        slices: it has another node inside. See Note [Looking into CopySlices].
         python: it is the context of a custom `torch.autograd.Function`.
     """
 
     raw: tuple[str, ...] = ()
     leaf: bool = False
     opaque: bool = False
+    slices: bool = False
     python: bool = False
     can_save: bool = False
 
@@ -69,8 +71,9 @@ def kind_of(node: Node) -> NodeKind:
 def _builtin_kind(node_type: type) -> NodeKind:
     name = node_type.__name__
     raw = tuple(attr for attr in dir(node_type) if attr.startswith(_RAW_PREFIX))
-    opaque = name in ("CopySlices", "CppFunction")
-    return NodeKind(raw, node_type is _LEAF, opaque, can_save=bool(raw) or opaque)
+    slices = name == "CopySlices"
+    opaque = slices or name == "CppFunction"
+    return NodeKind(raw, node_type is _LEAF, opaque, slices, can_save=bool(raw) or opaque)
 
 
 def attribute_name(raw: str) -> str:

@@ -69,8 +69,7 @@ class GraphSize:
         total_bytes: their bytes.
         exclusive_bytes: the bytes of those that are the graph's alone.
         parts: the storages that are the graph's alone.
-        opaque_nodes: nodes whose saved tensors Python can't see (in-place changes of views, C++
-            functions).
+        opaque_nodes: nodes whose saved tensors can't be seen (C++ functions).
         hidden_bytes: bytes in storages that are either an opaque node's too or somebody else's.
         truncated: the graph was not walked to its end.
         calibrated: reference counts could be read; otherwise `exclusive_bytes` is 0.

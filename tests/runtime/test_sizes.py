@@ -25,7 +25,7 @@ def quick_collections() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def freed() -> dict[str, int]:
-    builds = (*zoo.EXACT, *zoo.LOWER_BOUNDS)
+    builds = zoo.EXACT
     for build in builds:  # the libraries behind some operations allocate when they are first used
         build()[0].backward()
     return bytes_freed_by_passes(builds)
@@ -48,14 +48,23 @@ def test_exclusive_bytes_are_what_a_pass_frees(build: zoo.Builder, freed: dict[s
     assert not size.lower_bound
 
 
-@pytest.mark.parametrize("build", zoo.LOWER_BOUNDS, ids=lambda build: build.__name__)
-def test_hidden_tensors_leave_a_lower_bound_that_says_so(
-    build: zoo.Builder, freed: dict[str, int]
+@pytest.mark.parametrize("build", [zoo.views, zoo.changed_views], ids=lambda b: b.__name__)
+def test_what_cannot_be_looked_into_leaves_a_lower_bound(
+    build: zoo.Builder, freed: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("graphlint.runtime.holdings.can_look_inside", lambda: False)
     size = size_of_retained(build)
     assert size.lower_bound
     assert size.opaque_nodes > 0
     assert 0 < size.exclusive_bytes < freed[build.__name__]
+
+
+def test_a_freed_change_of_a_view_is_not_opaque() -> None:
+    loss, keep = zoo.changed_views()
+    loss.backward()
+    size = measure(loss)
+    assert (size.total_bytes, size.lower_bound) == (0, False)
+    del keep
 
 
 def test_parts_account_for_the_exclusive_bytes() -> None:

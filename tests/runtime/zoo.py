@@ -163,7 +163,7 @@ def reentrant_checkpoints() -> Built:
 
 
 def views() -> Built:
-    """Slice, transpose and reshape, with one in-place change of a view (which is opaque)."""
+    """Slice, transpose and reshape, with one in-place change of a view."""
     weight, inputs = torch.randn(31, 66, requires_grad=True), torch.randn(29, 31)
     query, key, value = (inputs @ weight).chunk(3, dim=1)
     mixed = (query @ key.t()).softmax(-1) @ value
@@ -172,7 +172,7 @@ def views() -> Built:
 
 
 def changed_views() -> Built:
-    """Change two slices in place, which hides what their nodes save."""
+    """Change two slices in place."""
     weight, inputs = torch.randn(31, 67, requires_grad=True), torch.randn(30, 31)
     hidden = inputs @ weight
     copied = hidden.clone()
@@ -233,6 +233,194 @@ def odds_and_ends() -> Built:
     return torch.where(joined > 0, joined, joined * 0.1).logsumexp(1).mean(), (layer, inputs)
 
 
+class UNet(nn.Module):
+    """Two levels, joined by concatenation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.deep = nn.Conv2d(3, 7, 3, 1, 1), nn.Conv2d(7, 11, 3, 1, 1)
+        self.up, self.last = nn.ConvTranspose2d(11, 7, 2, 2), nn.Conv2d(14, 2, 3, 1, 1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        first = F.silu(self.down(inputs))
+        second = F.group_norm(F.silu(self.deep(F.avg_pool2d(first, 2))), 1)
+        joined = torch.cat([first, F.interpolate(self.up(second), first.shape[2:])], dim=1)
+        return self.last(F.dropout2d(joined, 0.1))
+
+
+def unet() -> Built:
+    """Segment images by a U-Net."""
+    net, images, labels = UNet(), torch.randn(3, 3, 22, 26), torch.randint(2, (3, 22, 26))
+    return F.cross_entropy(net(images), labels), (net, images, labels)
+
+
+def bidirectional_gru() -> Built:
+    """Run a GRU both ways over sequences of different lengths."""
+    net, inputs = nn.GRU(13, 23, bidirectional=True, batch_first=True), torch.randn(5, 11, 13)
+    lengths = torch.tensor([11, 9, 6, 4, 2])
+    packed = nn.utils.rnn.pack_padded_sequence(inputs, lengths, batch_first=True)
+    outputs, _ = nn.utils.rnn.pad_packed_sequence(net(packed)[0], batch_first=True)
+    return outputs.pow(2).mean(), (net, inputs)
+
+
+def variational() -> Built:
+    """Encode, sample and decode, with a divergence from the prior."""
+    encoder, decoder = nn.Linear(31, 26), nn.Sequential(nn.Linear(13, 31), nn.Softplus())
+    inputs = torch.rand(29, 31)
+    mean, log_variance = encoder(inputs).chunk(2, dim=1)
+    sample = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+    divergence = -0.5 * (1 + log_variance - mean.pow(2) - log_variance.exp()).sum()
+    return F.mse_loss(decoder(sample), inputs) + divergence, (encoder, decoder, inputs)
+
+
+def einsum_attention() -> Built:
+    """Attend by einsum, with a causal mask."""
+    project, inputs = nn.Linear(24, 72), torch.randn(5, 11, 24)
+    query, key, value = project(inputs).view(5, 11, 3, 3, 8).unbind(2)
+    scores = torch.einsum("bqhd,bkhd->bhqk", query, key) / 8**0.5
+    mask = torch.ones(11, 11).tril() == 0
+    weights = scores.masked_fill(mask, float("-inf")).softmax(-1)
+    mixed = torch.einsum("bhqk,bkhd->bqhd", weights, value)
+    return mixed.pow(2).mean(), (project, inputs)
+
+
+def fused_attention() -> Built:
+    """Attend by torch's own scaled dot product."""
+    project, inputs = nn.Linear(24, 72), torch.randn(5, 11, 24)
+    query, key, value = project(inputs).view(5, 11, 3, 3, 8).permute(2, 0, 3, 1, 4)
+    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    return mixed.pow(2).mean(), (project, inputs)
+
+
+def tied_weights() -> Built:
+    """Predict tokens by the table that embeds them."""
+    table, index = nn.Embedding(97, 24), torch.randint(97, (5, 11))
+    hidden = F.rms_norm(table(index), (24,))
+    logits = F.linear(hidden, table.weight)
+    return F.cross_entropy(logits.flatten(0, 1), index.flatten()), (table, index)
+
+
+def mixture_of_experts() -> Built:
+    """Send each row to the two best of four experts."""
+    gate, inputs = nn.Linear(13, 4), torch.randn(29, 13)
+    experts = nn.ModuleList(
+        nn.Sequential(nn.Linear(13, 31), nn.ELU(), nn.Linear(31, 13)) for _ in range(4)
+    )
+    weights, chosen = gate(inputs).softmax(-1).topk(2, dim=-1)
+    mixed = torch.zeros_like(inputs)
+    for number, expert in enumerate(experts):
+        rows, place = (chosen == number).nonzero(as_tuple=True)
+        mixed = mixed.index_add(0, rows, expert(inputs[rows]) * weights[rows, place, None])
+    return mixed.pow(2).mean(), (gate, experts, inputs)
+
+
+def normed_weights() -> Built:
+    """Reparametrize weights: by their norm, and by their largest singular value."""
+    first = nn.utils.parametrizations.weight_norm(nn.Linear(31, 43))
+    second = nn.utils.parametrizations.spectral_norm(nn.Linear(43, 17))
+    inputs = torch.randn(29, 31)
+    return second(first(inputs).tanh()).pow(2).mean(), (first, second, inputs)
+
+
+def orthogonal_weights() -> Built:
+    """Use a parametrized weight twice while it is cached."""
+    layer, inputs = nn.utils.parametrizations.orthogonal(nn.Linear(17, 17)), torch.randn(29, 17)
+    with nn.utils.parametrize.cached():
+        outputs = layer(layer(inputs).relu())
+    return outputs.pow(2).mean(), (layer, inputs)
+
+
+def fourier() -> Built:
+    """Filter in the frequency domain."""
+    kernel, signal = torch.randn(5, 33, requires_grad=True), torch.randn(29, 5, 64)
+    spectrum = torch.fft.rfft(signal * kernel.mean()) * torch.fft.rfft(kernel, 64)
+    return torch.fft.irfft(spectrum).abs().mean(), (kernel, signal)
+
+
+def nested_checkpoints() -> Built:
+    """Recompute a block that recomputes its parts."""
+    inner = nn.Sequential(nn.Linear(31, 67), nn.GELU(), nn.Linear(67, 31))
+    stem, inputs = nn.Linear(31, 31), torch.randn(9, 31)
+
+    def outer(hidden: Tensor) -> Tensor:
+        hidden = checkpoint(inner, hidden.sin(), use_reentrant=False)
+        return checkpoint(inner, hidden.cos(), use_reentrant=False)
+
+    hidden = checkpoint(outer, stem(inputs), use_reentrant=False)
+    return hidden.pow(2).mean(), (inner, stem, inputs)
+
+
+class Noted(torch.autograd.Function):
+    """Keeps one tensor as it should, and others on its context."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(inputs)
+        ctx.cosine, ctx.parts = inputs.cos(), [inputs.exp()]
+        return inputs.sin()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return grads[0] * ctx.cosine
+
+
+def context_attributes() -> Built:
+    """Keep tensors on a custom function's context, which no pass frees."""
+    weight = torch.randn(31, 43, requires_grad=True)
+    return Noted.apply(weight.exp()).pow(2).mean(), (weight,)
+
+
+class Doubled(torch.autograd.Function):
+    """Doubles its argument in place."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(inputs.clone())
+        ctx.mark_dirty(inputs)
+        return inputs.mul_(2)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return grads[0] * 2 * ctx.saved_tensors[0].sign().abs()
+
+
+def custom_change_of_view() -> Built:
+    """Change a view in place by a custom function."""
+    weight = torch.randn(31, 43, requires_grad=True)
+    hidden = weight * 3
+    Doubled.apply(hidden[:7])
+    return hidden.sin().mean(), (weight,)
+
+
+def curvature() -> Built:
+    """Multiply a Hessian by a vector, and keep what that takes."""
+    net, inputs = nn.Sequential(nn.Linear(13, 23), nn.Tanh(), nn.Linear(23, 1)), torch.randn(29, 13)
+    weights = list(net.parameters())
+    grads = torch.autograd.grad(net(inputs).pow(2).mean(), weights, create_graph=True)
+    product = torch.stack([(grad * grad.detach().sign()).sum() for grad in grads]).sum()
+    return product.pow(2), (net, inputs)
+
+
+def captured_by_hooks() -> Built:
+    """Capture activations by forward hooks, some of them cut from their graph."""
+    net, inputs = nn.Sequential(nn.Linear(31, 67), nn.Tanh(), nn.Linear(67, 5)), torch.randn(29, 31)
+    captured: list[Tensor] = []
+    net[0].register_forward_hook(lambda *args: captured.append(args[-1].detach()))
+    net[1].register_forward_hook(lambda *args: captured.append(args[-1]))
+    return net(inputs).pow(2).mean(), (net, inputs, captured)
+
+
+def written_rows() -> Built:
+    """Fill a buffer row by row, as loops over time do."""
+    cell, inputs = nn.RNNCell(13, 23), torch.randn(6, 7, 13)
+    hidden, rows = torch.zeros(7, 23), torch.zeros(6, 7, 23)
+    for step, value in enumerate(inputs):
+        hidden = cell(value, hidden)
+        rows[step] = hidden * hidden.sigmoid()
+        rows[step].mul_(hidden)
+    return rows.exp().mean(), (cell, inputs)
+
+
 EXACT: tuple[Builder, ...] = (
     mlp,
     kept_activations,
@@ -254,5 +442,22 @@ EXACT: tuple[Builder, ...] = (
     saved_on_cpu,
     attention,
     odds_and_ends,
+    views,
+    changed_views,
+    unet,
+    bidirectional_gru,
+    variational,
+    einsum_attention,
+    fused_attention,
+    tied_weights,
+    mixture_of_experts,
+    normed_weights,
+    orthogonal_weights,
+    fourier,
+    nested_checkpoints,
+    context_attributes,
+    custom_change_of_view,
+    curvature,
+    captured_by_hooks,
+    written_rows,
 )
-LOWER_BOUNDS: tuple[Builder, ...] = (views, changed_views)
