@@ -123,7 +123,10 @@ def _while_goes_on(
         if len(ways) == 1 and not is_tensor(state, test):
             return [(state, ways[0][1] and index < ex.budget.iterations)]
         return [(s, way and index < 2) for s, way in ways]
-    return [(state, index < 2)]
+    ways = truth(state, test)
+    if len(ways) == 1:  # it was decided before: `while not done` after `if done`
+        return [(s, way and index < 2) for s, way in ways]
+    return [(s, way) for s, way in ways if way is (index < 2)]
 
 
 # ------------------------------------------------------------------------------------- with
