@@ -23,6 +23,19 @@ def combine(met: Sequence[Meeting]) -> str:
     return f"run one pass, `{text}`" if text else "run one pass over the sum of the losses"
 
 
+def part(met: Sequence[Meeting]) -> str:
+    """Say how passes that can't both visit a graph are parted; empty where that is not known."""
+    waste = wasted(met)
+    if waste:
+        return detach(waste.borders)
+    return combine(met) if combinable(met) else ""
+
+
+def borders(met: Sequence[Meeting]) -> tuple[Border, ...]:
+    """Return where the later passes take over what the earlier ones visited."""
+    return tuple(dict.fromkeys(border for meeting in met for border in meeting.borders))
+
+
 def wasted(met: Sequence[Meeting]) -> Waste | None:
     """Return whose gradients are thrown away where passes meet: the same pass's every time."""
     found = {meeting.waste for meeting in met}

@@ -45,12 +45,13 @@ programs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from graphlint.rules.edits import add_retain_graph
+from graphlint.rules.repairs import borders, detach, part
 from graphlint.rules.rule import Claim, Holds, Rule
 from graphlint.rules.witness import clash_witness
-from graphlint.trace import Broken, Trace
+from graphlint.trace import Broken, Meeting, Trace
 
 
 def check(trace: Trace) -> Iterator[Claim]:
@@ -59,9 +60,18 @@ def check(trace: Trace) -> Iterator[Claim]:
         if clash.why is Broken.FREED and not clash.carried:
             message = (
                 f"Line {clash.later.row} visits the graph that this pass frees, and raises: "
-                "combine the two passes, detach what they share, or keep the graph here."
+                f"{_repair(trace.meetings_between(clash))}."
             )
             yield Claim(clash.site, clash_witness(clash), clash.doubts, message)
+
+
+def _repair(met: Sequence[Meeting]) -> str:
+    """Name the repair: keeping the graph is the last one to think of."""
+    cut = detach(borders(met)) or "detach what they share"
+    join = "combine the two passes"
+    if any(meeting.repeated for meeting in met):
+        join = "build what they share in each iteration"
+    return part(met) or f"{join}, {cut}, or keep the graph here"
 
 
 RULE = Rule(

@@ -51,9 +51,14 @@ def check(trace: Trace) -> Iterator[Claim]:
             Event(kept.site, "visits again what the iteration before kept"),
             Event(kept.site, "keeps the graph on the last iteration too, and nobody visits it"),
         )
-        yield Claim(kept.at, witness, kept.reuse_doubts)
+        joinable = all(meeting.combinable for meeting in trace.meetings_of(kept))
+        yield Claim(kept.at, witness, kept.reuse_doubts, None if joinable else TURN_OFF)
 
 
+TURN_OFF = (
+    "The last iteration keeps the graph for nobody: turn the flag off there "
+    "(`retain_graph=i < n - 1`)."
+)
 RULE = Rule(
     code="RG103",
     name="retain-graph-on-last-iteration",

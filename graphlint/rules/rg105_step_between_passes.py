@@ -48,6 +48,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from graphlint.rules.repairs import part
 from graphlint.rules.rule import Claim, Holds, Rule
 from graphlint.rules.witness import clash_witness
 from graphlint.trace import Broken, Trace
@@ -60,12 +61,13 @@ def check(trace: Trace) -> Iterator[Claim]:
             where = f" on line {clash.step.row}" if clash.step else ""
             message = (
                 f"Line {clash.later.row} visits this graph after a tensor that it saved was "
-                f"changed in place{where}, and raises: move the step behind the last pass, or run "
-                "the forward pass again after it."
+                f"changed in place{where}, and raises: "
+                f"{part(trace.meetings_between(clash)) or STEP_LATER}."
             )
             yield Claim(clash.site, clash_witness(clash), clash.doubts, message)
 
 
+STEP_LATER = "move the step behind the last pass, or run the forward pass again after it"
 RULE = Rule(
     code="RG105",
     name="step-between-passes",

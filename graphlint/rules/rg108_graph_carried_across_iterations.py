@@ -43,6 +43,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from graphlint.rules.repairs import borders, detach
 from graphlint.rules.rule import Claim, Holds, Rule
 from graphlint.rules.witness import clash_witness
 from graphlint.trace import Broken, Event, Pass, Reuse, Trace
@@ -52,11 +53,15 @@ def check(trace: Trace) -> Iterator[Claim]:
     """Yield every pass that visits an earlier iteration's nodes, freed or kept."""
     for clash in trace.clashes:
         if clash.why is Broken.FREED and clash.carried:
-            yield Claim(clash.site, clash_witness(clash), clash.doubts)
+            cut = detach(borders(trace.meetings_between(clash)))
+            message = f"{CARRIED}: {cut}." if cut else None
+            yield Claim(clash.site, clash_witness(clash), clash.doubts, message)
     for kept in trace.retentions():
         carried = [(p, r) for p in kept.passes for r in p.reuses if r.carried and r.sure]
         if carried:
-            yield Claim(kept.at, _growth_witness(*carried[0]), kept.doubts, KEPT)
+            repeated = [m for m in trace.meetings_of(kept) if m.repeated]
+            cut = detach(borders(repeated)) or "detach the value that is carried round the loop"
+            yield Claim(kept.at, _growth_witness(*carried[0]), kept.doubts, f"{KEPT}: {cut}.")
 
 
 def _growth_witness(kept: Pass, reuse: Reuse) -> tuple[Event, ...]:
@@ -65,17 +70,14 @@ def _growth_witness(kept: Pass, reuse: Reuse) -> tuple[Event, ...]:
     return (*built, Event(kept.site, "keeps the graph"), again)
 
 
-KEPT = (
-    "Each iteration's pass visits and keeps the graphs of all earlier iterations: detach the value "
-    "that is carried round the loop."
+CARRIED = (
+    "A value carried round the loop brings its graph along, and the next iteration's pass raises"
 )
+KEPT = "Each iteration's pass visits and keeps the graphs of all earlier iterations"
 RULE = Rule(
     code="RG108",
     name="graph-carried-across-iterations",
-    message=(
-        "A value carried round the loop brings its graph along, and the next iteration's pass "
-        "raises: detach it where it is carried."
-    ),
+    message=f"{CARRIED}: detach it where it is carried.",
     holds=Holds.SOME,
     check=check,
     observable=True,
