@@ -11,6 +11,7 @@ looks at passes know.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import FrameType
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from graphlint.runtime.sites import SiteRecord
 
 _SHARE = 0.01
-_FREE = 3  # searches
+_FREE, _FREE_FIRST = 3, 16  # searches: of any kind, and at the third pass of a call
 _ADVANCE = 0.2  # seconds
+_FIRST = 3  # the pass of a call at which to look first
 _KEEPERS = 256
 _EVERY = 0.9  # graphs for each pass: some step may have skipped one
 _FEW, _OFTEN, _SELDOM = 6, 2, 4
@@ -47,7 +49,7 @@ class Plan:
         noted: the number of the pass that it was noted at.
     """
 
-    due: int = 3
+    due: int = _FIRST
     start: int = 0
     noted: int = 0
 
@@ -93,7 +95,7 @@ class Lookout:
             site.look_at = plan.due
             return
         held = False
-        if plan.noted == plan.due - 2 and self._affords:
+        if plan.noted == plan.due - 2 and self._affords(plan):
             period = (number - plan.start) / 2
             self._period = max(period, self._period or 0.0)
             walked = self._ledger.walk(call.outputs)
@@ -117,22 +119,21 @@ class Lookout:
         """
         self._look([frame, *other_threads()], Scene(over=over, period=self._period))
 
-    @property
-    def _affords(self) -> bool:
-        if self._searches < _FREE:
+    def _affords(self, plan: Plan) -> bool:
+        if self._searches < (_FREE_FIRST if plan.due == _FIRST else _FREE):
             return True
         advance = _ADVANCE if self.held else 0.0
         return self._spent <= advance + _SHARE * (self._clock() - self._began)
 
     def _look(self, frames: Iterable[FrameType], scene: Scene) -> dict[Keeper, Held]:
         """Search, take in what is held, and return it."""
-        began = self._clock()
+        began = time.thread_time()
         with torch._C.DisableTorchFunction():
             held = held_by(search(frames).found, scene, self._ledger)
         for keeper, figures in held.items():
             self._take_in(keeper, figures)
         self._searches += 1
-        self._spent += self._clock() - began
+        self._spent += time.thread_time() - began
         return held
 
     def _compare(self, site: SiteRecord, seen: dict[Keeper, Held]) -> None:
