@@ -103,7 +103,6 @@ RULE = Rule(
     holds=Holds.EVERY,
     check=check,
     fix_at=combine_passes,
-    observable=True,
     page=__doc__,
     bad="""\
 import torch
