@@ -29,6 +29,7 @@ from graphlint.static.execute.values import (
     Ref,
     Scaler,
     Tensor,
+    Tuple,
     Value,
 )
 from graphlint.static.knowledge.ops import cuts, find_inplace, find_op, is_plain, makes
@@ -51,6 +52,7 @@ TRANSPARENT = frozenset(
 """Functions that return what they are given, or something that does the same."""
 COLLECTIVES = frozenset("all_reduce reduce broadcast barrier all_gather gather".split())
 """Functions of `torch.distributed` that look at a tensor's values, or change them."""
+SIZED = frozenset(("randn", "rand", "zeros", "ones", "empty"))
 VECTORS = frozenset(("parameters_to_vector", "pad_sequence", "pack_padded_sequence"))
 CLOSED_CALLS = frozenset(
     "clip_grad_norm_ clip_grad_value_ save manual_seed manual_seed_all seed synchronize".split()
@@ -237,6 +239,8 @@ def _call_op(
 ) -> Results:
     if makes(name) or last == "randn":
         made = _leaf(state, node) if _wants_grad(keywords) else state.tensor(node)
+        if last in SIZED:
+            _note_length(state, made, args)
         return [(state, made)]
     if cuts(name):
         return [(state, state.sym(node) if is_plain(name) else state.tensor(node))]
@@ -252,6 +256,14 @@ def _call_op(
     if last in VECTORS:
         return [(state, apply_op(ex, state, node, "cat", args))]
     return _call_other(ex, state, node, name, last, args, keywords)
+
+
+def _note_length(state: State, made: Ref, args: Sequence[Value]) -> None:
+    """Note how many rows a tensor has at least, where its size is written out."""
+    size = args[0] if args else NONE
+    rows = size.items[0] if isinstance(size, Tuple) and size.items else size
+    if isinstance(rows, Const) and isinstance(rows.value, int):
+        state.bounds["length", made.address] = rows.value
 
 
 def _call_other(
