@@ -5,10 +5,18 @@ from __future__ import annotations
 import ast
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
 from generated.grammar import generate
+from generated.marks import (
+    LEAK,
+    MISSING_CREATE,
+    MISSING_RETAIN_GRAD,
+    UNNEEDED_CREATE,
+    UNNEEDED_RETAIN_GRAD,
+)
 from generated.oracle import (
     CARRIED,
     FINE,
@@ -26,8 +34,9 @@ from generated.oracle import (
 )
 from generated.program import MAIN, Program, Setting, Switch
 from generated.score import Found, score_judged
+from generated.templating import fill, templates
 
-SEEDS = range(60)
+SEEDS = range(75)
 
 pytestmark = [
     pytest.mark.torch,
@@ -182,6 +191,67 @@ def test_retain_graph_overrules_create_graph() -> None:
     assert verdicts(text) == [{MISSING}, {FINE}]
 
 
+DOUBLE = "(g,) = torch.autograd.grad(w.exp().sum(), w"
+LOOP = "total, kept = 0.0, []\nfor i in range(6):\n    loss = (w * i).exp().sum()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (LOOP + "    loss.backward()\n    total += loss\nprint(float(total))", {(7, LEAK)}),
+        (LOOP + "    loss.backward()\n    total += loss.item()\nprint(total)", set()),
+        (LOOP + "    total += loss\ntotal.backward()\nprint(w.grad)", set()),
+        (LOOP + "    loss.backward()\n    kept.append(loss)\nprint(len(kept))", {(7, LEAK)}),
+        (LOOP + "    loss.backward()\n    kept = [loss]\nprint(len(kept))", set()),
+        (
+            DOUBLE + ", create_graph=True)\nprint(g.detach())",
+            {(3, UNNEEDED_CREATE)},
+        ),
+        (
+            DOUBLE + ", create_graph=True)\ng.sum().backward()\nprint(w.grad)",
+            set(),
+        ),
+        (
+            DOUBLE + ")\n(g.sum() + w.sum()).backward()\nprint(w.grad)",
+            {(3, MISSING_CREATE)},
+        ),
+        ("w.retain_grad()\nw.exp().sum().backward()\nprint(w.grad)", {(3, UNNEEDED_RETAIN_GRAD)}),
+        ("y = w.exp()\ny.retain_grad()\ny.sum().backward()\nprint(y.grad)", set()),
+        ("y = w.exp()\ny.sum().backward()\nprint(y.grad)", {(5, MISSING_RETAIN_GRAD)}),
+        ("y = w.exp()\ny.sum().backward()\nprint(y.grad is None)", set()),
+    ],
+)
+def test_marks(text: str, expected: set[tuple[int, str]]) -> None:
+    marks = examine(program(text)).marks
+    assert {(mark.place[1], mark.verdict) for mark in marks} == expected
+
+
+FILES = {
+    "tools/train.py": (
+        "import os, sys\n"
+        "sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'src'))\n"
+        "from package import run\nrun(True)\nrun(keep=False)\n"
+    ),
+    "src/package/__init__.py": "from .work import run\n",
+    "src/package/work.py": (
+        "import torch\nfrom . import parts\n\n\ndef run(keep):\n"
+        "    y = parts.curve()\n    y.sum().backward(retain_graph=keep)\n"
+    ),
+    "src/package/parts.py": (
+        "import torch\ndef curve(): return torch.ones(3, requires_grad=True).exp()\n"
+    ),
+}
+
+
+def test_programs_of_several_files_are_judged() -> None:
+    judgement = examine(Program(seed=0, files=FILES, main="tools/train.py"))
+    assert judgement.errors == ()
+    assert {(s.file, s.row, *s.verdicts) for s in judgement.sites if s.kind == "caller"} == {
+        ("tools/train.py", 4, UNNEEDED)
+    }
+    assert "package" not in sys.modules
+
+
 SWITCH = Switch("joint", (Setting(), Setting(argv=("--joint",))))
 BRANCHES = (
     "import sys\ny = w.exp()\ny.sum().backward(retain_graph=True)\n"
@@ -215,3 +285,22 @@ def test_findings_on_sites_that_nobody_can_judge_are_not_counted() -> None:
     judgement = Judgement((site,), (), 1, False, ())
     scores = score_judged([(subject, judgement, [Found("RG101", 1, "certain")])])
     assert scores.tallies[UNNEEDED].wrong == 0
+
+
+def test_templates_make_their_choices(tmp_path: Path) -> None:
+    path = tmp_path / "sample.txt"
+    path.write_text(
+        "#: switch argv ; --fast\na = <<$kind: 1|2>>\nb = <<$kind? one|two>>  # <<$kind>>\n"
+        "<<|>>\n#: file more.py\nc = 3\n"
+    )
+    texts = {fill(path, seed).files[MAIN] for seed in range(20)}
+    assert texts == {"a = 1\nb = one  # 1\n", "a = 2\nb = two  # 2\n"}
+    assert fill(path, 0).files["more.py"] == "c = 3\n"
+    assert [s.argv for s in fill(path, 0).settings()] == [(), ("--fast",)]
+
+
+def test_every_template_parses_with_every_choice() -> None:
+    for path in templates():
+        for seed in range(12):
+            for text in fill(path, seed).files.values():
+                ast.parse(text)

@@ -8,7 +8,7 @@ import pytest
 import torch  # noqa: F401 (the module is left out where there is no torch)
 from generated.grammar import generate
 from generated.oracle import MISSING, UNNEEDED
-from generated.score import Scores, score
+from generated.score import MARKED, Scores, score
 
 SEEDS = range(10_000, 10_080)
 
@@ -38,6 +38,12 @@ def test_findings_of_missing_flags_are_right(scores: Scores) -> None:
 
 def test_missing_flags_are_found(scores: Scores) -> None:
     assert scores.tallies[MISSING].recall >= 0.95, listing(scores)
+
+
+def test_leaks_and_differentiable_gradients_are_judged_right(scores: Scores) -> None:
+    tallies = [scores.tallies[verdict] for verdict in MARKED]
+    assert sum(tally.right for tally in tallies) > 0
+    assert sum(tally.wrong for tally in tallies) == 0, listing(scores)
 
 
 def listing(scores: Scores) -> str:

@@ -66,7 +66,7 @@ class _Hooks(ast.NodeTransformer):
         target = node.targets[0]
         if isinstance(target, (ast.Subscript, ast.Attribute)):
             node.value = self._stored(node.value, node.lineno)
-        elif isinstance(node.value, ast.BinOp) and _names(target) & _names(node.value):
+        elif _computes(node.value) and _names(target) & _names(node.value):
             node.value = self._stored(node.value, node.lineno)
         return node
 
@@ -110,6 +110,12 @@ class _Hooks(ast.NodeTransformer):
             return value
         self.points.stores.append(Point(self.file, row))
         return _call(STORE_HOOK, len(self.points.stores) - 1, value, value, deepcopy(owner))
+
+
+def _computes(value: ast.expr) -> bool:
+    """Tell whether a value may be a sum or a mean of what was there before."""
+    ways = (value.body, value.orelse) if isinstance(value, ast.IfExp) else (value,)
+    return any(isinstance(way, ast.BinOp) for way in ways)
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -37,11 +37,13 @@ class Mark:
         place: file and row.
         verdict: what is true.
         places: all places at which a finding about it may stand, if there are others.
+        beside: another finding may say enough: `retain_graph` is written there too.
     """
 
     place: Row
     verdict: str
     places: frozenset[Row] = frozenset()
+    beside: bool = False
 
     @property
     def rows(self) -> frozenset[Row]:
@@ -129,10 +131,11 @@ def _creations(runs: Runs) -> Iterator[Mark]:
     created = _calls(runs, lambda execution: execution.creates)
     failing = any(seen.written.error for _, seen in runs)
     plain = _calls(runs, lambda e: not e.creates and (failing or e.kind == "grad"))
+    both = _calls(runs, lambda execution: execution.explicit)
     for call in created:
         place = runs[0][0].source.where(call)
         if all(alike(start.run(Control(create=(call, False))), s.written) for start, s in runs):
-            yield Mark(place, UNNEEDED_CREATE)
+            yield Mark(place, UNNEEDED_CREATE, beside=call in both)
     for call in plain - created:
         place = runs[0][0].source.where(call)
         if not all(alike(start.run(Control(create=(call, True))), s.written) for start, s in runs):

@@ -284,7 +284,7 @@ def _expected(judgement: Judgement, verdict: str) -> Iterator[tuple[Row, frozens
     """
     if verdict in MARKED:
         for mark in judgement.marks:
-            if mark.verdict == verdict:
+            if mark.verdict == verdict and not mark.beside:
                 yield mark.place, mark.rows
         return
     if verdict == STEP:
