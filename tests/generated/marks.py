@@ -1,8 +1,8 @@
 """What is true of stores, `create_graph` and `retain_grad`, found out by changing one thing.
 
 A store *leaks* if fewer nodes live from iteration to iteration when it stores without the graph,
-and the program prints the same. `create_graph` is *unneeded* if the program prints the same without
-it, and *missing* if it prints something else with it; so is `retain_grad()`.
+and the program prints the same. `create_graph` is *unneeded* if the program prints the same where
+the graph is kept without it, and *missing* if it prints something else with it; so is `retain_grad()`.
 """
 
 from __future__ import annotations

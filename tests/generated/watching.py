@@ -104,7 +104,7 @@ class Watch:
             arguments["retain_graph"] = kept and number not in self.control.off
         if self.control.create and execution.call is self.control.create[0]:
             arguments["create_graph"] = self.control.create[1]
-            if self.control.create[1]:
+            if self.control.create[1] or arguments.get("retain_graph") is None:
                 arguments["retain_graph"] = True
         try:
             return ORIGINALS[kind](**arguments)
