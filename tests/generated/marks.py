@@ -2,7 +2,8 @@
 
 A store *leaks* if fewer nodes live from iteration to iteration when it stores without the graph,
 and the program prints the same. `create_graph` is *unneeded* if the program prints the same where
-the graph is kept without it, and *missing* if it prints something else with it; so is `retain_grad()`.
+the graph is kept without it, and *missing* if it prints something else with it; so it is with
+`retain_grad()`.
 """
 
 from __future__ import annotations
