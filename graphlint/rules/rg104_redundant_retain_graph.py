@@ -22,6 +22,8 @@ It costs nothing, and says that two things are wanted where one is. Whoever late
 * the two flags are different expressions, and may differ in value;
 * the call passes only one of them.
 
+A call that hands on both flags of its callers is flagged where every caller has them agree.
+
 ## Fix safety
 Safe: the pass does the same.
 
@@ -35,7 +37,9 @@ from collections.abc import Iterator
 
 from graphlint.rules.edits import drop_implied_retain_graph
 from graphlint.rules.rule import Claim, Holds, Rule
-from graphlint.trace import Event, Site, Trace
+from graphlint.trace import Confidence, Doubt, Event, Retention, Site, Trace
+
+OTHER_CALLERS = Doubt(Confidence.LIKELY, "callers that are not seen may set one flag alone")
 
 
 def check(trace: Trace) -> Iterator[Claim]:
@@ -45,10 +49,19 @@ def check(trace: Trace) -> Iterator[Claim]:
         if call.repeats_create_graph:
             seen.add(call.site)
             yield Claim(call.site, (Event(call.site, "passes both flags"),))
+    passing = {call.site for call in trace.calls if None not in (call.retain, call.create)}
+    told = seen | trace.overruled
+    by_site: dict[Site, list[Retention]] = {}
     for kept in trace.retentions():
-        if kept.implied and kept.site not in seen | trace.overruled:
-            witness = (Event(kept.site, "runs with `create_graph` on each time"),)
-            yield Claim(kept.at, witness, kept.doubts)
+        by_site.setdefault(kept.site, []).append(kept)
+    for site, all_kept in by_site.items():
+        witness = (Event(site, "runs with `create_graph` on each time"),)
+        implied = [kept for kept in all_kept if kept.implied and site not in told]
+        if site in passing and len(implied) == len(all_kept):
+            handed = frozenset(OTHER_CALLERS for kept in implied if kept.at != site)
+            yield Claim(site, witness, handed.union(*(kept.doubts for kept in implied)))
+        else:
+            yield from (Claim(kept.at, witness, kept.doubts) for kept in implied)
 
 
 RULE = Rule(

@@ -243,9 +243,18 @@ def _link_reuses(
         return None
     first = min(chains)
     for number, pending in state.pending.items():
-        if pending.chain in chains and pending.chain != first:
-            state.pending[number] = replace(pending, chain=first)
+        if pending.chain in chains:
+            doubts = _in_chain(pending.doubts, pending.built)
+            state.pending[number] = replace(pending, chain=first, doubts=doubts)
     return first
+
+
+def _in_chain(doubts: frozenset[Doubt], built: Site | None) -> frozenset[Doubt]:
+    """Doubt less where a call visits again and again what is built here on a foreign graph.
+
+    Rows of a gradient or an output that a loop differentiates are what the loop is about.
+    """
+    return (doubts - {FOREIGN}) | {MIXED} if built and FOREIGN in doubts else doubts
 
 
 def _keep(
@@ -260,6 +269,7 @@ def _keep(
     own = [node for node in nodes if node.op != FOREIGN_OP]
     made = [node for node in own if node.frame is not None]
     built = site_of(made[0].place, made[0].frame) if made else None
+    doubts = _doubts(nodes, own)
     state.pending[number] = Pending(
         call=request.call,
         site=request.site,
@@ -271,7 +281,7 @@ def _keep(
         creates=request.creates,
         origin=request.origin,
         built=built,
-        doubts=_doubts(nodes, own) | _handed(state, visited),
+        doubts=(doubts if chain is None else _in_chain(doubts, built)) | _handed(state, visited),
         open_ended=open_ended,
         compiled=any(node.op == COMPILED_OP for node in nodes),
     )
