@@ -295,7 +295,14 @@ def _handed(state: State, visited: Sequence[NodeId]) -> frozenset[Doubt]:
     return frozenset() if state.handed.isdisjoint(visited) else frozenset((HANDED,))
 
 
+def _stands_on_unknown(node: Node) -> bool:
+    return not node.opaque and any(leaf[0] == "unknown" for leaf in node.leaves)
+
+
 def _doubts(nodes: Sequence[Node], own: Sequence[Node]) -> frozenset[Doubt]:
+    """Say what is not known of a graph; parameters of unknown objects may be no leaves."""
+    if any(map(_stands_on_unknown, nodes)):
+        return frozenset((FOREIGN if all(node.saves is NO for node in nodes) else MIXED,))
     if len(own) == len(nodes):
         return frozenset((MIXED,)) if any(node.unknown for node in nodes) else frozenset()
     has_leaf = any(node.leaves for node in nodes)
