@@ -219,8 +219,10 @@ def settle_and_key(
     leads: dict[Address, tuple[list[Address], list[NodeId]]] = {}
     while todo:
         address = todo.pop()
-        if address not in objects:
-            key, addresses, nodes = object_key(state.heap[address], min(level, 2))
+        # An object of an import that another state loaded may be missing: nothing follows from it.
+        found = state.heap.get(address)
+        if address not in objects and found is not None:
+            key, addresses, nodes = object_key(found, min(level, 2))
             objects[address] = key
             leads[address] = (addresses, nodes)
             todo += addresses

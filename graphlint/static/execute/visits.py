@@ -244,17 +244,18 @@ def _link_reuses(
     first = min(chains)
     for number, pending in state.pending.items():
         if pending.chain in chains:
-            doubts = _in_chain(pending.doubts, pending.built)
+            doubts = _in_chain(pending.doubts, pending.built, pending.site)
             state.pending[number] = replace(pending, chain=first, doubts=doubts)
     return first
 
 
-def _in_chain(doubts: frozenset[Doubt], built: Site | None) -> frozenset[Doubt]:
-    """Doubt less where a call visits again and again what is built here on a foreign graph.
+def _in_chain(doubts: frozenset[Doubt], built: Site | None, site: Site) -> frozenset[Doubt]:
+    """Doubt less where a call visits again and again what its function built on a foreign graph.
 
     Rows of a gradient or an output that a loop differentiates are what the loop is about.
     """
-    return (doubts - {FOREIGN}) | {MIXED} if built and FOREIGN in doubts else doubts
+    here = built is not None and built.function == site.function
+    return (doubts - {FOREIGN}) | {MIXED} if here and FOREIGN in doubts else doubts
 
 
 def _keep(
@@ -281,7 +282,8 @@ def _keep(
         creates=request.creates,
         origin=request.origin,
         built=built,
-        doubts=(doubts if chain is None else _in_chain(doubts, built)) | _handed(state, visited),
+        doubts=(doubts if chain is None else _in_chain(doubts, built, request.site))
+        | _handed(state, visited),
         open_ended=open_ended,
         compiled=any(node.op == COMPILED_OP for node in nodes),
     )
