@@ -29,6 +29,7 @@ from torch._guards import TracingContext
 
 from graphlint.runtime.guard import Guard
 from graphlint.runtime.places import Caller, find_caller
+from graphlint.runtime.untraced import untraced, untraced_throughout
 
 _NAME = "_engine_run_backward"
 _TENSOR_BACKWARD = Tensor.backward.__code__
@@ -147,6 +148,7 @@ class ChokePoint:
         original = getattr(torch.autograd.graph, _NAME)
         get_frame = sys._getframe
 
+        @untraced
         def _engine_run_backward(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
             # A tool that replaced us may put us back long after we were replaced by a later one.
             if self._replacement is not _engine_run_backward or _is_transformed():
@@ -163,6 +165,7 @@ class ChokePoint:
         for module in (torch.autograd.graph, torch.autograd):
             setattr(module, _NAME, _engine_run_backward)
 
+    @untraced_throughout
     def _count(self, engine: FrameType, args: tuple[Any, ...]) -> bool:
         """Count a pass if it is of no interest, see Note [Shortcuts].
 
@@ -203,6 +206,7 @@ class ChokePoint:
                 setattr(module, _NAME, self._original)
         self._original = self._replacement = None
 
+    @untraced
     def _observe(
         self,
         original: Callable[..., Any],
@@ -218,7 +222,7 @@ class ChokePoint:
         if call is None:
             # Nobody's pass, or one that torch runs within another (a reentrant checkpoint's).
             return original(outputs, *args, **kwargs)
-        notes = [observer.guard.run(observer.before, call) for observer in observers]
+        notes = _ask(observers, call)
         try:
             result = original(outputs, *args, **kwargs)
         except BaseException as error:
@@ -232,6 +236,7 @@ class ChokePoint:
                 observer.guard.run(observer.after, call, note, result)
         return result
 
+    @untraced_throughout
     def _tell_failed(
         self,
         engine: FrameType,
@@ -253,6 +258,13 @@ def choke_point() -> ChokePoint:
     return ChokePoint()
 
 
+@untraced_throughout
+def _ask(observers: Sequence[Observer], call: BackwardCall) -> list[Any]:
+    """Tell the observers of a pass that is about to run; return their notes."""
+    return [observer.guard.run(observer.before, call) for observer in observers]
+
+
+@untraced_throughout
 def _is_transformed() -> bool:
     """Whether a transform or a tracer runs the pass: on tensors that stand for others.
 

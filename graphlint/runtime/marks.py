@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from graphlint.runtime.untraced import untraced_throughout
+
 if TYPE_CHECKING:
     from graphlint.runtime.carried import Carried
     from graphlint.runtime.sites import RunRecord, SiteRecord
@@ -111,6 +113,7 @@ class Lifetime:
         self._queue = queue
         self._clock = clock
 
+    @untraced_throughout
     def __del__(self) -> None:
         self._queue.append((self._tally, self._clock()))
 
