@@ -34,6 +34,7 @@ from graphlint.runtime.untraced import untraced, untraced_throughout
 _NAME = "_engine_run_backward"
 _TENSOR_BACKWARD = Tensor.backward.__code__
 _SHORTCUTS = 4096
+untraced_throughout(Guard.run)  # not where it is defined: programs without torch are guarded too
 
 
 class BackwardCall(NamedTuple):

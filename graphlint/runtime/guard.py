@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from graphlint.runtime.untraced import untraced_throughout
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -24,7 +22,6 @@ class Guard:
         self.errors = 0
         self.first: str | None = None
 
-    @untraced_throughout
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Call the function and return its result, None where it fails.
 
