@@ -98,6 +98,7 @@ def run_pass(
             given.get("create_graph"),
             wanted is not None and wanted != NONE,
             any(weight != NONE for weight in weights),
+            _allows_unused(given),
         )
         note_root(ex, request_state, site, root)
         visited = visit(ex, request_state, request)
@@ -149,6 +150,11 @@ def is_result(name: object) -> bool:
     while isinstance(name, tuple) and name and name[0] in PARTS:
         name = name[1]
     return isinstance(name, tuple) and name[:1] == ("made",)
+
+
+def _allows_unused(given: Mapping[str, Value]) -> bool:
+    flags = (given.get(name) for name in ("allow_unused", "materialize_grads"))
+    return any(isinstance(flag, Const) and flag.value is True for flag in flags)
 
 
 def _targets(

@@ -59,6 +59,7 @@ class Request:
         flag: the value passed for it, if any; create: that of `create_graph`.
         some_inputs: gradients are wanted for some inputs only, whichever these are.
         weighted: the caller says what the roots' own gradients are.
+        allows_unused: gradients may be wanted for what the roots don't come from.
     """
 
     call: ir.Call
@@ -75,6 +76,7 @@ class Request:
     create: Value | None = None
     some_inputs: bool = False
     weighted: bool = False
+    allows_unused: bool = False
 
     @property
     def origin(self) -> Site | None:
@@ -128,8 +130,11 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
 def _leads_to(state: State, visited: Sequence[NodeId], request: Request) -> bool:
     """Whether what a pass wants gradients for is below its roots, all of it.
 
-    Torch refuses anything else, so that the graph has paths which are not known.
+    Torch refuses anything else, so that the graph has paths which are not known; unless the pass
+    allows for inputs that it has no use for, and all of its graph is known.
     """
+    if request.allows_unused and not any(state.graph[number].unknown for number in visited):
+        return True
     leaves = frozenset().union(*(state.graph[number].leaves for number in visited))
     return (request.nodes or frozenset()) <= set(visited) and (request.leaves or set()) <= leaves
 
