@@ -66,6 +66,40 @@ def modified() -> None:
     loss.backward()
 
 
+def modified_through_a_view() -> None:
+    hidden = torch.ones(2, 3, requires_grad=True).exp()
+    rows = hidden[:1]
+    loss = hidden.sin().sum()
+    loss.backward(retain_graph=True)
+    rows.mul_(2)
+    loss.backward(retain_graph=True)
+
+
+def modified_for_a_custom_function() -> None:
+    weight = torch.ones(3, 3, requires_grad=True)
+    loss = zoo.Squashed.apply(weight, weight).sum()
+    loss.backward(retain_graph=True)
+    with torch.no_grad():
+        weight.add_(1)
+    loss.backward()
+
+
+def modified_before_recomputation() -> None:
+    def block(inputs: Tensor) -> Tensor:
+        return inputs[: next(sizes)].sin().exp()
+
+    sizes = iter((3, 2))
+    hidden = torch.ones(3, requires_grad=True) * 2
+    out = torch.utils.checkpoint.checkpoint(block, hidden, use_reentrant=False)
+    out.sum().backward(retain_graph=True)
+
+
+def invalid_in_anomaly_mode() -> None:
+    with torch.autograd.set_detect_anomaly(True):
+        weight = torch.zeros(3, requires_grad=True)
+        (weight.sqrt() * 0).sum().backward(retain_graph=True)
+
+
 def twice() -> None:
     loss = torch.ones(3, requires_grad=True).exp().sum()
     loss.backward()
@@ -90,7 +124,20 @@ def raising_hook() -> None:
     hidden.sum().backward(retain_graph=True)
 
 
-@pytest.mark.parametrize("program", [modified, twice, no_graph, unused, raising_hook])
+FAILING = [
+    modified,
+    modified_through_a_view,
+    modified_for_a_custom_function,
+    modified_before_recomputation,
+    invalid_in_anomaly_mode,
+    twice,
+    no_graph,
+    unused,
+    raising_hook,
+]
+
+
+@pytest.mark.parametrize("program", FAILING)
 def test_errors_are_the_same(program: Callable[[], None]) -> None:
     with pytest.raises((RuntimeError, ValueError)) as plain:
         program()
