@@ -276,6 +276,7 @@ def _is_transformed() -> bool:
     return bool(torch._C._len_torch_dispatch_stack()) and (
         torch.compiler.is_compiling()
         or ("torch._dynamo" in sys.modules and TracingContext.try_get() is not None)
+        or torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is not None
     )
 
 

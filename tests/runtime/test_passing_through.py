@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch._dynamo.utils import counters
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from graphlint.runtime.recorder import Recorder
 
@@ -106,7 +107,7 @@ def step_of_its_own(inputs: Tensor) -> Tensor:
 
 
 def gradient(inputs: Tensor) -> Tensor:
-    (grad,) = torch.autograd.grad(energy(inputs), inputs)
+    (grad,) = torch.autograd.grad(energy(inputs), inputs, retain_graph=True)
     return grad * 2
 
 
@@ -153,6 +154,16 @@ def test_passes_beside_compiled_code_are_recorded() -> None:
     recorded = Recorded(lambda: compiled(step_of_its_own))
     kept = recorded.site("kept")
     assert (kept.retained_passes, kept.reused_passes) == (4, 4)
+
+
+@pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
+def test_a_traced_pass_leaves_the_same_graph(mode: str) -> None:
+    def program() -> str:
+        return make_fx(gradient, tracing_mode=mode)(values().requires_grad_()).code
+
+    plain, recorded = program(), Recorded(program)
+    assert recorded.result == plain
+    assert recorded.profile.sites == ()
 
 
 def traced_ahead() -> object:
