@@ -103,7 +103,7 @@ def view(start: Start) -> View:
     """Run a program in one setting until everything about its passes is known."""
     written = start.run(Control())
     survey = start.run(Control(retain_all=True, survey=True, tolerant=True))
-    facts = tuple(_facts(survey.executions))
+    facts = tuple(facts_of(survey.executions))
     _confirm(start, written, survey, facts)
     crashes = any(e.error in {"freed", "modified"} for e in written.executions)
     clashes = tuple(_clashes(start.source, survey.executions))
@@ -115,7 +115,8 @@ def unit(execution: Execution) -> tuple[ast.Call, ast.Call | None]:
     return execution.call, execution.origin
 
 
-def _facts(executions: tuple[Execution, ...]) -> Iterator[Fact]:
+def facts_of(executions: tuple[Execution, ...]) -> Iterator[Fact]:
+    """Yield what the nodes show that the passes of a surveyed run visited."""
     for number, execution in enumerate(executions):
         if execution.error == "other":
             continue

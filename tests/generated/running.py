@@ -8,6 +8,7 @@ import inspect
 import io
 import sys
 from collections.abc import Callable, Iterator
+from types import CodeType
 from typing import Any
 from unittest import mock
 
@@ -28,32 +29,49 @@ SIGNATURES = {kind: inspect.signature(function) for kind, function in ORIGINALS.
 def run(source: Source, setting: Setting, control: Control, main: str = MAIN) -> Outcome:
     """Run a program once, from a fresh state, and say what it did."""
     watch = Watch(source, control)
-    printed = io.StringIO()
-    error = ""
-    known = _builtins(setting, watch)
-    with (
-        environment(setting, printed),
-        _patched(watch),
-        _in_place(control),
-        importable(source.codes, main, known),
-        counted(watch.population) if control.count else contextlib.nullcontext(),
-    ):
-        names = {"__name__": "__main__", "__file__": FOLDER + main, "__builtins__": known}
-        try:
-            exec(source.codes[main], names)
-        except SystemExit as stop:
-            error = f"SystemExit: {stop.code}" if stop.code else ""
-        except Exception as failure:  # noqa: BLE001 (a program may raise anything)
-            error = f"{type(failure).__name__}: {failure}"
+    counting = counted(watch.population) if control.count else contextlib.nullcontext()
+    with _patched(watch), _in_place(control), counting:
+        printed, error = execute(source.codes, setting, main, _hooks(watch))
     return Outcome(
         tuple(watch.executions),
-        printed.getvalue(),
+        printed,
         error,
         tuple(watch.lives),
         frozenset(watch.stored),
         frozenset(watch.missed),
         frozenset(watch.retained),
     )
+
+
+def execute(
+    codes: dict[str, CodeType],
+    setting: Setting,
+    main: str = MAIN,
+    hooks: dict[str, Any] | None = None,
+) -> tuple[str, str]:
+    """Run compiled files as a program of their own.
+
+    Args:
+        codes: what to execute, by file name.
+        setting: what the program finds around it.
+        main: the file that runs.
+        hooks: functions that the files call without defining them.
+
+    Returns:
+        what the program printed, and how it ended if not well.
+    """
+    printed = io.StringIO()
+    error = ""
+    known = {**vars(builtins), "open": opener(setting), **(hooks or {})}
+    with environment(setting, printed), importable(codes, main, known):
+        names = {"__name__": "__main__", "__file__": FOLDER + main, "__builtins__": known}
+        try:
+            exec(codes[main], names)
+        except SystemExit as stop:
+            error = f"SystemExit: {stop.code}" if stop.code else ""
+        except Exception as failure:  # noqa: BLE001 (a program may raise anything)
+            error = f"{type(failure).__name__}: {failure}"
+    return printed.getvalue(), error
 
 
 def _shim(watch: Watch, kind: str) -> Callable[..., Any]:
@@ -93,10 +111,8 @@ def _in_place(control: Control) -> contextlib.AbstractContextManager[Any]:
     return allowed
 
 
-def _builtins(setting: Setting, watch: Watch) -> dict[str, Any]:
+def _hooks(watch: Watch) -> dict[str, Any]:
     return {
-        **vars(builtins),
-        "open": opener(setting),
         LOOP_HOOK: watch.loop,
         ITERATION_HOOK: watch.iteration,
         STORE_HOOK: watch.store,
