@@ -28,7 +28,7 @@ from graphlint.runtime.frames import NOWHERE, Place, is_function, place_of, user
 from graphlint.runtime.places import Whose, classify
 from graphlint.runtime.trails import Trail, Via
 
-BUDGET = 8_000
+BUDGET = 50_000
 _DEEPEST = 12
 _SLICE = 5_000
 _OURS = "graphlint"
