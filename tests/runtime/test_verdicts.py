@@ -7,6 +7,7 @@ from collections import Counter
 from textwrap import dedent
 
 import pytest
+import torch  # noqa: F401 (the programs under test import it)
 from generated.grammar import generate
 from generated.program import MAIN, Program
 from generated.recorded import NEEDED, NOT_RETAINED, PARTLY, UNNEEDED, Compared, compare
