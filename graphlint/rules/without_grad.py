@@ -107,7 +107,7 @@ def _wrapped(text: str, lines: Lines, loops: list[ast.stmt], newline: str) -> li
 
 
 def _spans_lines(node: ast.AST) -> bool:
-    text = isinstance(node, ast.JoinedStr) or (
-        isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))
-    )
-    return text and node.lineno != node.end_lineno  # type: ignore[attr-defined]
+    if not isinstance(node, (ast.JoinedStr, ast.Constant)):
+        return False
+    is_text = isinstance(node, ast.JoinedStr) or isinstance(node.value, (str, bytes))
+    return is_text and node.lineno != node.end_lineno

@@ -171,10 +171,8 @@ def _dropped(state: State, owner: Ref) -> set[str]:
 
 
 def _dropped_by(node: ir.Node) -> Iterator[str]:
-    emptied = isinstance(node, ir.Assign) and _is_none(node.value)
-    if isinstance(node, ir.Delete) or emptied:
-        targets = node.targets  # type: ignore[attr-defined]
-        yield from (target.name for target in targets if isinstance(target, ir.Attribute))
+    if isinstance(node, ir.Delete) or (isinstance(node, ir.Assign) and _is_none(node.value)):
+        yield from (target.name for target in node.targets if isinstance(target, ir.Attribute))
 
 
 def _is_none(node: ir.Expr) -> bool:

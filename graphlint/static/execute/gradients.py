@@ -269,8 +269,8 @@ def _tensors(state: State, value: Value, depth: int = MOST_ITEMS) -> Iterator[Re
     found = state.get(value, List)
     if isinstance(value, Ref) and state.get(value, Tensor):
         yield value
-    elif depth and (found or isinstance(value, Tuple)):
-        for item in found.items if found else value.items:  # type: ignore[union-attr]
+    elif depth:
+        for item in found.items if found else value.items if isinstance(value, Tuple) else ():
             yield from _tensors(state, item, depth - 1)
 
 
