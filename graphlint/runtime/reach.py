@@ -31,7 +31,8 @@ from graphlint.runtime.trails import Trail, Via
 BUDGET = 50_000
 _DEEPEST = 12
 _SLICE = 5_000
-_OURS = "graphlint"
+# Modules whose objects are not looked into: a test runner's lead to every test of a session.
+_PASSED_OVER = ("graphlint", "_pytest", "pluggy", "xdist")
 _MODULE_TABLES = frozenset({"_modules", "_parameters", "_buffers"})
 
 Child = tuple[Any, Trail]
@@ -121,7 +122,7 @@ def _roots(frames: Iterable[FrameType]) -> Iterator[Child]:
 def _modules(known: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the files and the variables of the user's modules, but of those that are known."""
     for name, module in list(sys.modules.items()):
-        if type(module) is not types.ModuleType or name.startswith(_OURS):
+        if type(module) is not types.ModuleType or name.startswith(_PASSED_OVER):
             continue
         namespace = vars(module)
         filename = namespace.get("__file__")
@@ -155,7 +156,9 @@ def _children(value: Any, trail: Trail) -> Iterable[Child]:
         reader = next((reader for base, reader in _FAMILIES if issubclass(kind, base)), None)
     if reader is not None:
         return reader(value, trail)
-    if kind.__flags__ & _HEAP_TYPE == 0 or str(kind.__dict__.get("__module__")).startswith(_OURS):
+    if kind.__flags__ & _HEAP_TYPE == 0 or str(kind.__dict__.get("__module__")).startswith(
+        _PASSED_OVER
+    ):
         return ()
     return _attributes(value, trail)
 
@@ -209,7 +212,7 @@ def _is_tensor(value: Any) -> bool:
 
 def _attributes(value: Any, trail: Trail) -> Iterator[Child]:
     for name, item in chain(list(own_dictionary(value).items()), _slots(value)):
-        if type(name) is not str:
+        if type(item) in _ATOMS or type(name) is not str:
             continue
         if name.endswith("_hooks"):
             yield item, Trail(trail, Via.HOOK, name)
