@@ -15,8 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphlint import profile
+from graphlint.runtime import reach
 from graphlint.runtime.modules import Modules
 from graphlint.runtime.nodes import Node, kind_of, roots_of, walk
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the variables of other test modules out: where there are more models, paths say whose."""
+    monkeypatch.setattr(reach, "_modules", lambda _known: ())
 
 
 class Block(nn.Module):
