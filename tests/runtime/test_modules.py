@@ -22,7 +22,7 @@ from graphlint.runtime.nodes import Node, kind_of, roots_of, walk
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the variables of other test modules out: where there are more models, paths say whose."""
+    """Leave other test modules out: where there are more models, paths say whose they are."""
     monkeypatch.setattr(reach, "_modules", lambda _known: ())
 
 
