@@ -247,7 +247,7 @@ def _unknown_backward(
 ) -> Results:
     """Run `loss.backward()`, or `engine.backward(loss)`: by who has the graph, or by the name."""
     said = str(owner.name[-1]).lower()
-    engine = name != "backward" or any(part in said for part in ENGINES)
+    engine = name != "backward" or owner.name[0] == "object" or any(e in said for e in ENGINES)
     if owner.node is None and len(args) > MOST_POSITIONAL:
         return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
     if args and (engine or (owner.node is None and has_graph(state, args[0]))):

@@ -118,7 +118,7 @@ def _owned(found: Object) -> Iterator[tuple[str, Value]]:
         yield from found.attrs.items()
     elif isinstance(found, Instance):
         for name, value in found.attrs.items():
-            if not isinstance(value, Sym) or value.name[0] == "made":
+            if not isinstance(value, Sym) or value.name[0] in ("made", "object"):
                 yield name, value
     elif isinstance(found, List):
         yield from ((str(index), item) for index, item in enumerate(found.items))

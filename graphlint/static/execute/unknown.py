@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ from graphlint.trace import Confidence, Doubt
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
 
+CLASS_NAME = re.compile(r"_?[A-Z][A-Za-z0-9]*[a-z]")
+"""How the names of classes begin: what calling one returns is an object, and no loss."""
 MOST_NESTED = 8
 """How deep the stack may be for a function that is handed over to be run."""
 
@@ -187,12 +190,13 @@ def _result(state: State, node: ir.Node, func: Value, name: str, given: Iterable
     leaves: frozenset[Leaf] = frozenset(h for h in handles if not isinstance(h, int))
     if not handles:
         leaves = _own_leaves(state, func, name)
+    tag = "object" if CLASS_NAME.match(name) else "made"
     if not state.grad or not (nodes or leaves) or name in SINKS:
-        return state.sym(node)
+        return state.sym(node, tag)
     made = state.record(
         node, name or "call", nodes, leaves, MAYBE, saved_inputs=nodes, unknown=True, opaque=True
     )
-    return state.sym(node, node=made)
+    return state.sym(node, tag, made)
 
 
 def _own_leaves(state: State, func: Value, name: str) -> frozenset[Leaf]:
