@@ -97,11 +97,14 @@ class Reuse:
         carried: the nodes were built in an earlier iteration of a loop that the visiting pass is
             in: the graph travels round the loop.
         sure: the nodes do save tensors; False where that could not be told.
+        prebuilt: the visiting pass starts from what was built before the loop over both passes
+            began: what such a loop goes over is likely to share.
     """
 
     by: Site
     carried: bool = False
     sure: bool = True
+    prebuilt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,8 +474,11 @@ class Retention:
     @property
     def reuse_doubts(self) -> frozenset[Doubt]:
         """What weakens a claim that rests on passes being visited again."""
-        unsure = any(p.reused and not p.surely_reused for p in self.passes)
-        return self.doubts | {UNSURE_REUSE} if unsure else self.doubts
+        unsure = [p for p in self.passes if p.reused and not p.surely_reused]
+        if not unsure:
+            return self.doubts
+        prebuilt = all(any(reuse.prebuilt for reuse in p.reuses) for p in unsure)
+        return self.doubts | {LIKELY_REUSE if prebuilt else UNSURE_REUSE}
 
     @property
     def needed_but_last(self) -> bool:
@@ -483,6 +489,9 @@ class Retention:
         return longest > 1 and all(run.last_unneeded for run in self.runs)
 
 
+LIKELY_REUSE = Doubt(
+    Confidence.LIKELY, "whether all that the loop goes over shares a graph can't be told"
+)
 UNSURE_REUSE = Doubt(
     Confidence.POSSIBLE, "whether the passes share anything that saves tensors can't be told"
 )

@@ -40,6 +40,7 @@ from graphlint.rules.rule import Claim, Holds, Rule
 from graphlint.trace import Confidence, Doubt, Event, Retention, Site, Trace
 
 OTHER_CALLERS = Doubt(Confidence.LIKELY, "callers that are not seen may set one flag alone")
+"""All that can be doubted: what becomes of the graphs has no part in it."""
 
 
 def check(trace: Trace) -> Iterator[Claim]:
@@ -58,8 +59,8 @@ def check(trace: Trace) -> Iterator[Claim]:
         witness = (Event(site, "runs with `create_graph` on each time"),)
         implied = [kept for kept in all_kept if kept.implied and site not in told]
         if site in passing and len(implied) == len(all_kept):
-            handed = frozenset(OTHER_CALLERS for kept in implied if kept.at != site)
-            yield Claim(site, witness, handed.union(*(kept.doubts for kept in implied)))
+            unsure = any(kept.doubts or kept.at != site for kept in implied)
+            yield Claim(site, witness, frozenset((OTHER_CALLERS,)) if unsure else frozenset())
         else:
             yield from (Claim(kept.at, witness, kept.doubts) for kept in implied)
 

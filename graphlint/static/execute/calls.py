@@ -51,8 +51,10 @@ SELF, CLASS = "__self__", "__class__"
 # -------------------------------------------------------------------------------- arguments
 def call(ex: Executor, node: ir.Call, state: State) -> Results:
     """Evaluate a call expression."""
-    if isinstance(node.func, ir.Name) and node.func.id == "super" and not node.args:
-        return [(state, _super(state, node))]
+    if isinstance(node.func, ir.Name) and node.func.id == "super":
+        return [
+            (after, _super(after, node, given)) for after, given in ex.eval_each(node.args, state)
+        ]
     results: Results = []
     for after, values in ex.eval_each(_parts(node), state):
         func, *given = values
@@ -99,8 +101,11 @@ def _handed_on(state: State, node: ir.Call, value: Value) -> Value:
     return value
 
 
-def _super(state: State, node: ir.Node) -> Value:
+def _super(state: State, node: ir.Node, given: Sequence[Value]) -> Value:
+    """Make `super()` or `super(Class, self)`; without the class, it is that of the method."""
     bound, owner = state.lookup(SELF), state.lookup(CLASS)
+    if len(given) == 2 and state.get(given[0], Class) is not None:
+        owner, bound = given
     if bound is not None and isinstance(owner, Ref):
         return Super(bound, owner.address)
     return state.sym(node)
@@ -261,9 +266,12 @@ def _run(
 
 
 def _can_be_skipped(ex: Executor, state: State, func: Func, given: Sequence[Value]) -> bool:
-    """Whether a call can't matter to a pass: it runs none, is handed no graph, sets nothing."""
+    """Whether a call can't matter to a pass: it runs none, is handed no graph, sets nothing.
+
+    What makes an object may leave the setting to that of a base class.
+    """
     mentions = func.function.mentions
-    if mentions.writes or ex.reaches(func.function):
+    if mentions.writes or func.function.name == "__init__" or ex.reaches(func.function):
         return False
     env = state.heap[func.env]
     called = [env.vars.get(name) for name in mentions.calls] if isinstance(env, Env) else []

@@ -13,7 +13,7 @@ from graphlint.static.execute.items import every
 from graphlint.static.execute.numbers import name_of
 from graphlint.static.execute.state import State
 from graphlint.static.execute.subscripts import dict_key
-from graphlint.static.execute.unknown import hand_over
+from graphlint.static.execute.unknown import hand_over, is_risky
 from graphlint.static.execute.values import NONE, Const, Dict, List, Ref, Sym, Tuple, Value
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def call_list(
     elif name == "copy":
         return [(state, state.new(node, List(items, found.length, found.kind)))]
     elif name not in ("sort", "remove", "discard"):
-        hand_over(state, args, name)
+        hand_over(state, args, name, is_risky(name))
         note_escape(ex, state, args)
         return [(state, state.sym(node, "number"))]
     return [(state, NONE)]
@@ -142,7 +142,7 @@ def call_unknown_container(
 ) -> Results:
     """Call a method that an unknown value shares with containers."""
     if name in ("append", "extend", "add"):
-        hand_over(state, args, name)
+        hand_over(state, args, name, is_risky(name))
         note_escape(ex, state, args)
         return [(state, NONE)]
     if name == "items":

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.accumulated import note_used
+from graphlint.static.execute.attempts import attempt
 from graphlint.static.execute.calls import enter, instantiate
 from graphlint.static.execute.classes import members
-from graphlint.static.execute.executor import Executor, OutOfSteps
+from graphlint.static.execute.executor import Executor
 from graphlint.static.execute.frameworks import differentiate_step
 from graphlint.static.execute.functions import is_custom_function, run_forward
 from graphlint.static.execute.imports import define, module_variables
@@ -117,12 +118,13 @@ def _is_own(cls: Class | None, module: ir.Module) -> bool:
 def _run_top_level(ex: Executor, module: ir.Module, caller: bool) -> None:
     """Run a file as a program."""
     ex.begin_file()
-    ex.begin(caller)
-    try:
+
+    def run() -> None:
+        ex.begin(caller)
         for state, _ in run_block(ex, module.body, _fresh(ex, module, imported=False)):
             ex.finish(state)
-    except (OutOfSteps, RecursionError):
-        ex.records.stop()
+
+    attempt(ex, module, run)
 
 
 def _fresh(ex: Executor, module: ir.Module, imported: bool) -> State:
@@ -153,15 +155,16 @@ def _run_function(
 ) -> None:
     if func.function in ex.called or not relevant.reaches(func.function):
         return
-    ex.begin(relevant.only_calls(module))
-    state = cleared(base)
-    state.frame = entry_frame(ex, module, func.function)
-    try:
+
+    def run() -> None:
+        ex.begin(relevant.only_calls(module))
+        state = cleared(base)
+        state.frame = entry_frame(ex, module, func.function)
         given = _switches(state, func.function)
         for after, value in enter(ex, state, func.function, func, (), given):
             ex.finish(after, escaping=(value,))
-    except (OutOfSteps, RecursionError):
-        ex.records.stop()
+
+    attempt(ex, module, run)
 
 
 def _switches(state: State, function: ir.Function | None) -> dict[str, Value]:
@@ -196,22 +199,21 @@ def _run_class(
     methods = _entry_methods(ex, base, cls, relevant, mentioned)
     if not methods:
         return
-    ex.begin(relevant.only_calls(module))
-    state = cleared(base)
-    state.frame = entry_frame(ex, module, cls)
-    place = methods[0].function
     ex.renewed = _is_renewed(base, cls, methods)
-    try:
+
+    def run() -> None:
+        ex.begin(relevant.only_calls(module))
+        state = cleared(base)
+        state.frame = entry_frame(ex, module, cls)
         given = _switches(state, _constructor(state, cls))
-        made = instantiate(ex, state, place, cls, (), given)[:MOST_STATES]
-        running = [(after, value) for after, value in made]
+        running = instantiate(ex, state, methods[0].function, cls, (), given)[:MOST_STATES]
         for index in range(ROUNDS):
             for method in methods:
                 running = _run_method(ex, running, method, index)
         for after, _ in running:
             ex.finish(after)
-    except (OutOfSteps, RecursionError):
-        ex.records.stop()
+
+    attempt(ex, module, run)
 
 
 def _is_renewed(base: State, cls: Ref, methods: Sequence[Func]) -> bool:

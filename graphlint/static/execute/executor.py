@@ -19,7 +19,7 @@ from graphlint.static.execute.gradients import note_end, note_escape
 from graphlint.static.execute.graph import reachable
 from graphlint.static.execute.hooks import settle_hooks
 from graphlint.static.execute.leaks import settle_holds
-from graphlint.static.execute.merge import Outcome, settle
+from graphlint.static.execute.merge import JOINED, Limits, Outcome, settle
 from graphlint.static.execute.records import Records
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import Tuple, Value
@@ -101,6 +101,7 @@ class Executor:
         self.records = Records()
         self.failures: list[tuple[str, Exception]] = []
         self.budget = budget or Budget()
+        self.limits = Limits()
         self.backward_functions = frozenset(backward_functions)
         self.sinks = frozenset(sinks)
         self.called: set[ir.Function] = set()
@@ -165,6 +166,21 @@ class Executor:
             pass
         finally:
             self._steps, self._limit = before
+
+    @contextmanager
+    def joining(self) -> Iterator[None]:
+        """Give the entry point as many steps again, with all paths joined that can be.
+
+        What it spends is not taken off the steps of others.
+        """
+        spent, limits = self._spent + self._steps, self.limits
+        self._spent = self._steps = 0
+        self.limits, self.records.joined = JOINED, True
+        try:
+            yield
+        finally:
+            self._spent, self._steps = spent, 0
+            self.limits, self.records.joined = limits, False
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -51,6 +51,11 @@ class Frame:
             yield frame
             frame = frame.parent
 
+    @property
+    def path(self) -> tuple[Any, ...]:
+        """The calls and loops that lead here, whatever the iterations."""
+        return tuple([(frame.place, frame.kind) for frame in self.chain()])
+
     def precedes(self, later: Frame) -> bool:
         """Whether this frame is in an earlier iteration of a loop that `later` is in."""
         return any(later.loops.get(loop, -1) > index for loop, index in self.loops.items())

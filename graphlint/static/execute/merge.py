@@ -4,10 +4,10 @@
 Two states are equal if everything that can still be reached is: objects and nodes (with who freed
 and who kept them, and whether what they saved was changed), and the pending passes. Names are
 execution indices (Note [Execution index]), so nothing needs renumbering. Branch conditions are no
-part of it: where equal states meet, what both assumed remains. Above `MANY` states numbers,
+part of it: where equal states meet, what both assumed remains. Above `many` states numbers,
 strings and unknown values without a graph are taken for equal (the survivor gets an unknown value
-where they differ), above `TOO_MANY` booleans and None as well, and then all that leads to no graph;
-booleans late, as they may be the flag.
+where they differ), above `too_many` booleans and None as well, and then all that leads to no graph;
+booleans late, as they may be the flag. Above `most` states some are given up.
 """
 
 from __future__ import annotations
@@ -55,7 +55,18 @@ from graphlint.static.execute.values import (
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
 
-MANY, TOO_MANY, MOST = 3, 10, 24
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many states are told apart (Note [What makes two states equal])."""
+
+    many: int = 3
+    too_many: int = 10
+    most: int = 24
+
+
+JOINED = Limits(many=1, too_many=1)
+"""Tells no states apart that differ in nothing but values without graphs."""
 GRAPHS_ONLY = 3
 """The level of comparison that leaves out all that leads to no graph."""
 COMPARED_PER_STEP = 16
@@ -294,14 +305,15 @@ def merge(ex: Executor, outcomes: list[Outcome]) -> list[Outcome]:
     if len(outcomes) <= 1:
         return outcomes
     outcomes = _collapse(ex, outcomes, 0)
-    for level, limit in ((1, MANY), (2, TOO_MANY), (GRAPHS_ONLY, TOO_MANY)):
+    limits = ex.limits
+    for level, limit in ((1, limits.many), (2, limits.too_many), (GRAPHS_ONLY, limits.too_many)):
         if len(outcomes) > limit:
             outcomes = _collapse(ex, outcomes, level)
-    if len(outcomes) > MOST:
-        followed = [state for state, _ in outcomes[:MOST]]
-        for state, _ in outcomes[MOST:]:
+    if len(outcomes) > limits.most:
+        followed = [state for state, _ in outcomes[: limits.most]]
+        for state, _ in outcomes[limits.most :]:
             ex.drop(state, followed)
-        outcomes = outcomes[:MOST]
+        outcomes = outcomes[: limits.most]
     return outcomes
 
 

@@ -27,6 +27,7 @@ from graphlint.static.execute.values import (
     Tensor,
     Tuple,
     Value,
+    source,
 )
 from graphlint.static.execute.visits import FOREIGN_OP, Request, visit
 from graphlint.static.knowledge.facts import MAYBE, YES
@@ -58,8 +59,6 @@ PARAMETERS: Mapping[Form, tuple[str, ...]] = {
     ),
     Form.WRAPPER: ("loss", "gradient", "retain_graph", "create_graph", "inputs"),
 }
-PARTS = frozenset(("attribute", "subscript", "item", "view"))
-"""Names of unknown values that are parts of others."""
 FLAG_FOREIGN = Doubt(Confidence.POSSIBLE, "whether the graph is kept can't be told here")
 FLAG_UNKNOWN = Doubt(Confidence.LIKELY, "whether the graph is kept depends on a setting")
 
@@ -147,9 +146,8 @@ def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
 
 def is_result(name: object) -> bool:
     """Whether an unknown value is what a call returned, or a part of that: a graph of its own."""
-    while isinstance(name, tuple) and name and name[0] in PARTS:
-        name = name[1]
-    return isinstance(name, tuple) and name[:1] == ("made",)
+    made = source(name)
+    return isinstance(made, tuple) and made[:1] == ("made",)
 
 
 def _allows_unused(given: Mapping[str, Value]) -> bool:

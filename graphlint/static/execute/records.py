@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphlint.static import ir
 from graphlint.static.execute.evaluation_records import EvaluationRecords
@@ -28,6 +28,13 @@ from graphlint.trace import (
 
 STOPPED = Doubt(Confidence.POSSIBLE, "the code from here on is too long to be followed")
 STOPPED_LATER = Doubt(Confidence.LIKELY, "the program is too long to be followed to its end")
+JOINED = Doubt(Confidence.LIKELY, "the program has too many paths to follow each on its own")
+JOINED_CLASH = Doubt(
+    Confidence.POSSIBLE, "the program has too many paths for this one to be told from others"
+)
+MANY_CALLERS = Doubt(
+    Confidence.POSSIBLE, "the passes come from several calls, and no one loop has a last iteration"
+)
 CUT_SHORT = Doubt(Confidence.POSSIBLE, "not every path from here was followed to its end")
 
 
@@ -58,6 +65,8 @@ class Records:
         settled: calls of which something was followed until nobody could reach its graph.
         contexts: tensors that custom functions keep on `ctx`.
         hook_cycles: hooks that hold the graph that holds them.
+        joined: paths are joined that may differ in what they go on to do.
+        wanted: the calls that name a flag which may be on.
         visits: every pass in full, where `telling` says that somebody wants to know.
         forwards: the custom functions whose forward was run for that, and how their arguments were
             tensors.
@@ -74,6 +83,8 @@ class Records:
     hook_cycles: dict[HookCycle, None] = field(default_factory=dict)
     forwards: set[tuple[ir.Function, tuple[bool, ...]]] = field(default_factory=set)
     telling: bool = False
+    joined: bool = False
+    wanted: frozenset[Site] = frozenset()
     visits: dict[Visit, None] = field(default_factory=dict)
     _ended: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     _complete: bool = True
@@ -100,6 +111,16 @@ class Records:
     def visit(self, site: Site) -> None:
         """Note that the current entry point got to a call that runs a pass."""
         self._visited[site] = None
+        if self.joined:
+            self.doubts[site, JOINED] = None
+
+    def unsettled(self, filename: str) -> bool:
+        """Whether calls that may keep graphs were not followed to where nobody can reach these.
+
+        Those of one file, and those that the current entry point got to, wherever they are.
+        """
+        left = self.wanted - self.settled
+        return any(site in self._visited or site.filename == filename for site in left)
 
     def cut(self, doubt: Doubt) -> None:
         """Lower the confidence of every call that the current entry point got to."""
@@ -132,6 +153,8 @@ class Records:
     def settle(self, chain: list[Pending]) -> None:
         """Take over the passes of one call over one graph."""
         chain.sort(key=lambda pending: pending.order)
+        if len({pending.frame.path for pending in chain}) > 1:
+            chain = [replace(p, doubts=p.doubts | {MANY_CALLERS}) for p in chain]
         self.settled.add(chain[0].site)
         self.runs[Run(tuple([_passed(i, pending) for i, pending in enumerate(chain)]))] = None
 
@@ -157,6 +180,8 @@ class Records:
 
     def clash(self, found: Clash) -> None:
         """Take over a pass that torch refuses."""
+        if self.joined:
+            found = replace(found, doubts=found.doubts | {JOINED_CLASH})
         self.clashes[found] = None
 
     def hold(self, found: Hold, loops: Sequence[object]) -> None:

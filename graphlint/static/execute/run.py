@@ -35,10 +35,11 @@ def execute(
     budget = budget_for(len(modules))
     ex = Executor(EVALUATE, RUN, invoke, backward_functions, sinks, budget, project)
     ex.records.telling = telling
+    calls = tuple([call for module in modules for call in _calls(module)])
+    ex.records.wanted = frozenset([c.site for c in calls if c.retain not in (None, "False")])
     ex.relevance = Relevance(modules, project, ex.backward_functions)
     run_program(ex, modules, ex.relevance)
     run_missed(ex, modules, ex.relevance)
-    calls = tuple([call for module in modules for call in _calls(module)])
     return ex.records.to_trace(calls), ex.failures
 
 

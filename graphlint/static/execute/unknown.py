@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.accumulated import note_strangers
-from graphlint.static.execute.classes import members
+from graphlint.static.execute.classes import find_method, members
 from graphlint.static.execute.gradients import note_escape
 from graphlint.static.execute.graph import Leaf, reachable
 from graphlint.static.execute.leaks import release
 from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
+    PLAIN,
     External,
     Func,
     Instance,
@@ -24,9 +25,18 @@ from graphlint.static.execute.values import (
     Sym,
     Tuple,
     Value,
+    source,
 )
 from graphlint.static.knowledge.facts import MAYBE
-from graphlint.static.knowledge.names import DATA_METHODS, GRAPHLESS, RISKY, SINKS, STORING
+from graphlint.static.knowledge.names import (
+    DATA_MAKERS,
+    DATA_METHODS,
+    GRAPHLESS,
+    RISKY,
+    SINKS,
+    STORING,
+    TRANSFORMS,
+)
 from graphlint.trace import Confidence, Doubt
 
 if TYPE_CHECKING:
@@ -34,6 +44,8 @@ if TYPE_CHECKING:
 
 CLASS_NAME = re.compile(r"_?[A-Z][A-Za-z0-9]*[a-z]")
 """How the names of classes begin: what calling one returns is an object, and no loss."""
+MADE_OPTIMIZER = re.compile("^_*(get|make|build|create|init|setup|set_up|configure).*optimi[sz]er")
+"""Names of what makes an optimizer, and uses none."""
 MOST_NESTED = 8
 """How deep the stack may be for a function that is handed over to be run."""
 
@@ -49,15 +61,18 @@ def call_unknown(
     """Call code that is not known: an unknown value over the graphs of its arguments."""
     if isinstance(func, External) and func.name.partition(".")[0] in GRAPHLESS:
         state = _run_callbacks(ex, state, node, func, args, keywords)
-        return [(state, state.sym(node))]
+        return [(state, state.sym(node, PLAIN))]
     given = [*args, *keywords.values()]
     name = called_name(func)
+    if isinstance(func, External) and func.name.startswith(TRANSFORMS):
+        return [(state, state.sym(node, PLAIN))]
     if name not in SINKS and name not in ex.sinks:
-        hand_over(state, [*given, *_receiver(func)], name)
+        risky = is_risky(name) and not (name == "step" and not given)  # that is an optimizer's
+        hand_over(state, [*given, *_receiver(func)], name, risky)
         note_escape(ex, state, [*given, *_receiver(func)])
-        note_strangers(ex, state, func, [*given, *_receiver(func)], is_risky(name))
+        note_strangers(ex, state, func, [*given, *_receiver(func)], risky)
     state = _run_callbacks(ex, state, node, func, args, keywords)
-    return [(state, _result(state, node, func, name, [*given, *_receiver(func)]))]
+    return [(state, _result(state, node, func, name, [*given, *_sources(state, func)]))]
 
 
 def called_name(func: Value) -> str:
@@ -75,13 +90,29 @@ def _receiver(func: Value) -> list[Value]:
     return [func.owner] if isinstance(func, Method) else []
 
 
-def hand_over(state: State, values: Sequence[Value], name: str) -> None:
-    """Note that unknown code gets hold of graphs: it may visit them, now or later."""
+def _sources(state: State, func: Value) -> list[Value]:
+    """Return the receiver of a method, whose graphs may be in the result.
+
+    What an object has and its class does not define is something else that can be called, such as
+    a model: it does not know the object.
+    """
+    if isinstance(func, Method) and isinstance(func.owner, Ref):
+        found = state.get(func.owner, Instance)
+        if found and not found.opaque and not find_method(state, func.owner, func.name):
+            return []
+    return _receiver(func)
+
+
+def hand_over(state: State, values: Sequence[Value], name: str, risky: bool) -> None:
+    """Note that unknown code gets hold of graphs: it may visit them, now or later.
+
+    `risky` says that its name tells as much.
+    """
     release(state, values)
     state.handed = state.handed.union(n for value in values for n in state.nodes(value))
     if not state.kept:
         return
-    level = Confidence.POSSIBLE if is_risky(name) else Confidence.LIKELY
+    level = Confidence.POSSIBLE if risky else Confidence.LIKELY
     called = f"`{name}`" if name else "a call"
     doubt = Doubt(level, f"the graph is handed to {called}, whose code is not known")
     for number in reachable(state.graph, [n for v in values for n in state.nodes(v)]):
@@ -93,7 +124,7 @@ def hand_over(state: State, values: Sequence[Value], name: str) -> None:
 
 def is_risky(name: str) -> bool:
     """Whether a call's name says that it may run a pass, or keeps what it gets for one."""
-    lowered = name.lower()
+    lowered = MADE_OPTIMIZER.sub("", name.lower())
     return name in STORING or any(part in lowered for part in RISKY)
 
 
@@ -188,8 +219,10 @@ def _result(state: State, node: ir.Node, func: Value, name: str, given: Iterable
     handles = list(dict.fromkeys(h for value in given for h in state.handles(value)))
     nodes = tuple(h for h in handles if isinstance(h, int))
     leaves: frozenset[Leaf] = frozenset(h for h in handles if not isinstance(h, int))
-    if not handles:
+    if not handles and not _makes_data(node, func):
         leaves = _own_leaves(state, func, name)
+    if not handles and _is_plain(func):
+        return state.sym(node, PLAIN)
     tag = "object" if CLASS_NAME.match(name) else "made"
     if not state.grad or not (nodes or leaves) or name in SINKS:
         return state.sym(node, tag)
@@ -197,6 +230,23 @@ def _result(state: State, node: ir.Node, func: Value, name: str, given: Iterable
         node, name or "call", nodes, leaves, MAYBE, saved_inputs=nodes, unknown=True, opaque=True
     )
     return state.sym(node, tag, made)
+
+
+def _makes_data(node: ir.Node, func: Value) -> bool:
+    """Whether what is called has no parameters, by where it comes from or how it is called."""
+    written = node.func if isinstance(node, ir.Call) else None
+    name = written.name if isinstance(written, ir.Attribute) else ""
+    name = written.id if isinstance(written, ir.Name) else name
+    return name.lower() in DATA_MAKERS or _is_plain(func)
+
+
+def _is_plain(func: Value) -> bool:
+    """Whether a value, or what a method is of, has neither graphs nor parameters."""
+    owner = func.owner if isinstance(func, Method) else func
+    if not isinstance(owner, Sym) or owner.node is not None:
+        return False
+    made = source(owner.name)
+    return isinstance(made, tuple) and made[:1] == (PLAIN,)
 
 
 def _own_leaves(state: State, func: Value, name: str) -> frozenset[Leaf]:

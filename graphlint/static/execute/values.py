@@ -184,6 +184,19 @@ class Super:
     after: Address
 
 
+PLAIN = "plain"
+"""Tags unknown values that have neither graphs nor parameters, such as settings."""
+PARTS = frozenset(("attribute", "subscript", "item", "view"))
+"""Names of unknown values that are parts of others."""
+
+
+def source(name: object) -> object:
+    """Return the name of the unknown value that one is a part of, at any depth."""
+    while isinstance(name, tuple) and name and name[0] in PARTS:
+        name = name[1]
+    return name
+
+
 Value = (
     Const
     | Sym

@@ -237,7 +237,8 @@ def _link_reuses(
     for keeper, (travels, certain) in reused.items():
         pending = state.pending.get(keeper)
         if pending is not None:
-            reuse = Reuse(request.site, travels, certain)
+            prebuilt = _is_built_before(state, request.roots, pending.frame)
+            reuse = Reuse(request.site, travels, certain, prebuilt)
             if reuse not in pending.reuses:
                 pending = replace(pending, reuses=(*pending.reuses, reuse))
                 state.pending[keeper] = pending
@@ -249,17 +250,28 @@ def _link_reuses(
     first = min(chains)
     for number, pending in state.pending.items():
         if pending.chain in chains:
-            doubts = _in_chain(pending.doubts, pending.built, pending.site)
-            state.pending[number] = replace(pending, chain=first, doubts=doubts)
+            state.pending[number] = replace(pending, chain=first, doubts=_in_chain(pending))
     return first
 
 
-def _in_chain(doubts: frozenset[Doubt], built: Site | None, site: Site) -> frozenset[Doubt]:
+def _is_built_before(state: State, roots: Iterable[NodeId], earlier: Frame) -> bool:
+    """Whether nodes were built before the loop began that two passes are iterations of."""
+    passed = [
+        loop for loop, index in state.frame.loops.items() if earlier.loops.get(loop, index) != index
+    ]
+    frames = [state.graph[number].frame for number in roots]
+    return bool(passed) and all(f is None or f.loops.keys().isdisjoint(passed) for f in frames)
+
+
+def _in_chain(pending: Pending) -> frozenset[Doubt]:
     """Doubt less where a call visits again and again what its function built on a foreign graph.
 
-    Rows of a gradient or an output that a loop differentiates are what the loop is about.
+    Rows of a gradient or an output that a loop differentiates are what the loop is about; the loop
+    may be that of a caller, who wrote the flag.
     """
-    here = built is not None and built.function == site.function
+    doubts, built = pending.doubts, pending.built
+    callers = (pending.site, pending.origin or pending.site)
+    here = built is not None and built.function in [site.function for site in callers]
     return (doubts - {FOREIGN}) | {MIXED} if here and FOREIGN in doubts else doubts
 
 
@@ -275,8 +287,7 @@ def _keep(
     own = [node for node in nodes if node.op != FOREIGN_OP]
     made = [node for node in own if node.frame is not None]
     built = site_of(made[0].place, made[0].frame) if made else None
-    doubts = _doubts(nodes, own)
-    state.pending[number] = Pending(
+    pending = Pending(
         call=request.call,
         site=request.site,
         form=request.form,
@@ -287,11 +298,12 @@ def _keep(
         creates=request.creates,
         origin=request.origin,
         built=built,
-        doubts=(doubts if chain is None else _in_chain(doubts, built, request.site))
-        | _handed(state, visited),
+        doubts=_doubts(nodes, own) | _handed(state, visited),
         open_ended=open_ended,
         compiled=any(node.op == COMPILED_OP for node in nodes),
     )
+    doubts = pending.doubts if chain is None else _in_chain(pending)
+    state.pending[number] = replace(pending, doubts=doubts)
     for node in visited:
         if state.graph[node].saves is not NO:
             state.kept[node] = (*state.kept.get(node, ()), number)

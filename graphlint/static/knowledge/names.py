@@ -28,7 +28,9 @@ SINKS: Final = frozenset(
 GRAPHLESS: Final = frozenset(
     """
     numpy cv2 scipy pandas PIL skimage sklearn matplotlib seaborn imageio math os sys time json
-    csv re glob shutil pathlib datetime wandb
+    csv re glob shutil pathlib datetime wandb argparse optparse configparser logging random string
+    subprocess socket platform tempfile zipfile tarfile urllib requests yaml toml omegaconf absl gym
+    gymnasium h5py tensorboardX nltk
     """.split()
 )
 """Libraries that know nothing of graphs: what they return has none, and they keep none."""
@@ -56,12 +58,23 @@ STORING: Final = frozenset(
 
 DATA_METHODS: Final = frozenset(
     """
-    sample next next_batch get get_batch batch fetch read load reset step pop popleft choice
-    shuffle keys values items split join format strip lower upper startswith endswith encode decode
-    copy index count generate_batch draw
+    parse_args parse_known_args sample next next_batch get get_batch batch fetch read load reset
+    step pop popleft choice shuffle keys values items split join format strip lower upper startswith
+    endswith encode decode copy index count generate_batch draw
     """.split()
 )
 """Methods of unknown objects that yield data, not results of a differentiable computation."""
+
+TRANSFORMS: Final = ("torchvision.transforms.", "torchvision.datasets.", "albumentations.")
+"""Where classes come from whose objects make or change data and have no parameters."""
+
+DATA_MAKERS: Final = frozenset(
+    """
+    transform transforms preprocess preprocessing preprocessor tokenizer tokenize processor
+    image_processor to_tensor totensor loader image_loader normalize augment augmentation collate_fn
+    """.split()
+)
+"""Names of what makes or changes data, and has no parameters."""
 
 QUIET_METHODS: Final = frozenset(
     """

@@ -1,0 +1,33 @@
+"""Entry points within their budgets.
+
+# Note [Second attempts]
+A program with many paths can use up its steps before the passes that keep graphs were followed to
+where nobody can reach these. Then it is run once more, with paths joined that differ in nothing but
+values without graphs: that gets further, and tells less of how its conditions hang together. What
+is seen that way is likely at most, and that something raises only possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphlint.static import ir
+from graphlint.static.execute.executor import Executor, OutOfSteps
+
+
+def attempt(ex: Executor, module: ir.Module, run: Callable[[], None]) -> None:
+    """Run an entry point of a file, and a second time if its steps don't suffice."""
+    if _is_followed(ex, run) or not ex.records.unsettled(module.filename):
+        return
+    with ex.joining():
+        _is_followed(ex, run)
+
+
+def _is_followed(ex: Executor, run: Callable[[], None]) -> bool:
+    """Run an entry point: whether it came to its end."""
+    try:
+        run()
+    except (OutOfSteps, RecursionError):
+        ex.records.stop()
+        return False
+    return True
