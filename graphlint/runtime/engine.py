@@ -11,7 +11,9 @@ A small training step has emptied the processor's caches of all that the last pa
 every function called here, and every object looked at, costs several times what it costs in a loop
 of its own. So such passes are counted in the replacement itself. It finds the record of the call
 that runs the pass by the code and the instruction of torch's caller; the observer gives it the
-record, and takes all records back when passes become interesting.
+record, and takes all records back when passes become interesting. For the same reason the
+replacement calls no function of its own before it has to, and asks for no frame that it can do
+without.
 """
 
 from __future__ import annotations
@@ -62,19 +64,20 @@ class Tally(Protocol):
 
     Attributes:
         passes: how often it ran.
-        retained: how often it kept the graph.
-        skipped: how many of the kept graphs nobody looked at.
-        skipped_until: the number of the next node, after the last of these passes.
         rest: how many more of its passes that keep their graph nobody looks at.
         look_at: the number of the next pass that is of interest whatever it keeps.
     """
 
     passes: int
-    retained: int
-    skipped: int
-    skipped_until: int
     rest: int
     look_at: int
+
+    def skip(self, until: int) -> None:
+        """Count a pass that kept its graph, which nobody looked at.
+
+        Args:
+            until: the number of the thread's next node, after the pass.
+        """
 
 
 class Observer(Protocol):
@@ -96,27 +99,22 @@ class Observer(Protocol):
 
 
 class ChokePoint:
-    """Replaces the engine's entry while anybody observes, and tells the observers of each pass.
-
-    Attributes:
-        quiet: the one observer has nothing to look for, see Note [Shortcuts].
-    """
+    """Replaces the engine's entry while anybody observes, and tells the observers of each pass."""
 
     def __init__(self) -> None:
         """Start with no observer and nothing replaced."""
-        self.quiet = False
         self._observers: tuple[Observer, ...] = ()
         self._lock = threading.RLock()
         self._original: Callable[..., Any] | None = None
         self._replacement: Callable[..., Any] | None = None
-        self._shortcuts: dict[tuple[int, int], tuple[CodeType, Tally]] = {}
+        self._shortcuts: dict[int, tuple[CodeType, Tally]] = {}
 
     def attach(self, observer: Observer) -> None:
         """Begin to tell an observer of passes."""
         with self._lock:
             if observer not in self._observers:
                 self._observers = (*self._observers, observer)
-            self._forget()
+            self.lengthen()
             if self._replacement is None:
                 self._install()
 
@@ -124,12 +122,12 @@ class ChokePoint:
         """Stop telling an observer; with the last one, the engine's own entry is put back."""
         with self._lock:
             self._observers = tuple(o for o in self._observers if o is not observer)
-            self._forget()
+            self.lengthen()
             if not self._observers:
                 self._restore()
 
     def shorten(self, caller: Caller, tally: Tally) -> None:
-        """Count a call's passes without telling the one observer, while that is quiet.
+        """Count a call's passes without telling the one observer, see Note [Shortcuts].
 
         Args:
             caller: who ran one of them.
@@ -139,62 +137,52 @@ class ChokePoint:
             if len(self._shortcuts) >= _SHORTCUTS:
                 self._shortcuts.clear()
             code = caller.frame.f_code
-            self._shortcuts[id(code), caller.frame.f_lasti] = code, tally
+            self._shortcuts[id(code) + caller.frame.f_lasti] = code, tally
 
-    def _forget(self) -> None:
-        self.quiet = False
+    def lengthen(self) -> None:
+        """Tell the observers of every pass again."""
         self._shortcuts.clear()
 
     def _install(self) -> None:
-        original = getattr(torch.autograd.graph, _NAME)
-        get_frame = sys._getframe
+        """Put a replacement in place; it is one function for its speed, see Note [Shortcuts]."""
+        original, shortcuts = getattr(torch.autograd.graph, _NAME), self._shortcuts
+        get_frame, number = sys._getframe, torch.autograd._get_sequence_nr
+        transforms = torch._C._are_functorch_transforms_active
+        modes = torch._C._len_torch_dispatch_stack
 
         @untraced
         def _engine_run_backward(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+            frame: FrameType | None
+            try:
+                frame = get_frame(2)  # whoever called torch's `backward` or `grad`
+            except ValueError:
+                frame = None
+            if frame is not None and frame.f_code is _TENSOR_BACKWARD:
+                frame = frame.f_back
+            if frame is not None:
+                code = frame.f_code
+                known = shortcuts.get(id(code) + frame.f_lasti)
+                if known is not None and known[0] is code and not (transforms() or modes()):
+                    tally, keeps = known[1], args[1]
+                    # What is no plain flag may have a truth value that takes time, or raises.
+                    rests = keeps is True and args[2] is False and tally.rest > 0
+                    if (rests or keeps is False) and tally.passes + 1 < tally.look_at:
+                        tally.passes += 1
+                        if rests:
+                            tally.skip(number())
+                        try:
+                            return original(outputs, *args, **kwargs)
+                        except BaseException as error:
+                            self._tell_failed(get_frame(1), outputs, args, kwargs, error)
+                            raise
             # A tool that replaced us may put us back long after we were replaced by a later one.
             if self._replacement is not _engine_run_backward or _is_transformed():
                 return original(outputs, *args, **kwargs)
-            if not (self.quiet and self._count(get_frame(1), args)):
-                return self._observe(original, outputs, args, kwargs)
-            try:
-                return original(outputs, *args, **kwargs)
-            except BaseException as error:
-                self._tell_failed(get_frame(1), outputs, args, kwargs, error)
-                raise
+            return self._observe(original, outputs, args, kwargs)
 
         self._original, self._replacement = original, _engine_run_backward
         for module in (torch.autograd.graph, torch.autograd):
             setattr(module, _NAME, _engine_run_backward)
-
-    @untraced_throughout
-    def _count(self, engine: FrameType, args: tuple[Any, ...]) -> bool:
-        """Count a pass if it is of no interest, see Note [Shortcuts].
-
-        Args:
-            engine: the frame that called the engine.
-            args: what it called the engine with, after the outputs: see `_read_call`.
-        """
-        frame = engine.f_back
-        if frame is not None and frame.f_code is _TENSOR_BACKWARD:
-            frame = frame.f_back
-        # What is no plain flag may have a truth value that takes time, or raises.
-        if frame is None or len(args) < 3 or type(args[1]) is not bool:
-            return False
-        known = self._shortcuts.get((id(frame.f_code), frame.f_lasti))
-        if known is None or known[0] is not frame.f_code:
-            return False
-        tally = known[1]
-        if tally.passes + 1 >= tally.look_at:
-            return False
-        if args[1]:
-            if not tally.rest or args[2] is not False:
-                return False
-            tally.rest -= 1
-            tally.retained += 1
-            tally.skipped += 1
-            tally.skipped_until = torch.autograd._get_sequence_nr()
-        tally.passes += 1
-        return True
 
     def _restore(self) -> None:
         """Put the original back where the replacement still stands.

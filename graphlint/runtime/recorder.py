@@ -225,7 +225,6 @@ class Recorder:
             rests = site.rest > 0
             if ledger.open or (not rests and (call.keeps or site.passes <= MARKED_PASSES)):
                 return Note(site, recorded, not rests, self._look(call, site))
-            choke_point().quiet = True
             choke_point().shorten(call.caller, site)
             return Note(site, recorded, False, None) if call.keeps else None
 
@@ -257,7 +256,8 @@ class Recorder:
             self._budget.charge(began)
             if site.retained >= EAGER_PASSES:
                 site.rest = self._budget.rest(site.passes)
-            choke_point().quiet = note.recorded and not self.ledger.open
+            if self.ledger.open:
+                choke_point().lengthen()
 
     def failed(self, call: BackwardCall, note: Note | None, error: BaseException) -> None:
         """Take in a pass that raised: which earlier pass is behind it, whom it visited."""
