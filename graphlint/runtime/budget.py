@@ -6,6 +6,7 @@ that it works on, whatever the others do meanwhile.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,10 @@ _UNSEEN = 2.5
 # Passes that nobody looks at are counted all the same (seconds each, measured there).
 _COUNTING = 5e-6
 _LONGEST_REST = 10_000
+# Searches may take so much before the program has run for long (seconds).
+_ADVANCE = 0.02
+# A search that takes less is not worth its while (seconds).
+LEAST = 0.005
 
 
 class Budget:
@@ -61,12 +66,14 @@ class Budget:
         """Return the time at which something that is to be charged begins."""
         return 0.0 if self.share is None else self._clock()
 
-    def charge(self, began: float) -> None:
-        """Charge the calling thread for what it did since `began`."""
-        if self.share is not None:
-            account = self._account
-            account.now = self._clock()
-            account.spent += (account.now - began) * _UNSEEN
+    def charge(self, began: float) -> float:
+        """Charge the calling thread for what it did since `began`; return how long that took."""
+        if self.share is None:
+            return 0.0
+        account = self._account
+        account.now = self._clock()
+        account.spent += (account.now - began) * _UNSEEN
+        return account.now - began
 
     def rest(self, passes: int) -> int:
         """Say how many passes to let go by until the share allows for more.
@@ -86,6 +93,35 @@ class Budget:
             return 0
         rest = round(missing / elapsed * passes * (0.5 + self._random.random()))
         return min(rest, _LONGEST_REST)
+
+
+class Purse:
+    """What searches among a program's objects may take, of the CPU time of the whole process.
+
+    The time that it took to start counts too: a program that is over at once has imported torch.
+    """
+
+    def __init__(self, share: float | None, clock: Callable[[], float] = time.process_time) -> None:
+        """Open the purse.
+
+        Args:
+            share: the share of the process's CPU time that may be spent, None for any.
+            clock: gives that time, in seconds.
+        """
+        self._share = share
+        self._clock = clock
+        self._spent = 0.0
+
+    @property
+    def left(self) -> float:
+        """How many seconds the next search may take."""
+        if self._share is None:
+            return math.inf
+        return _ADVANCE + self._share * self._clock() - self._spent
+
+    def spend(self, seconds: float) -> None:
+        """Take out what a search took."""
+        self._spent += seconds
 
 
 class _Account(threading.local):

@@ -101,10 +101,12 @@ class _Group:
     Attributes:
         container: the identity of the keeper, where it is a container.
         tensors: the tensors, each referred to from here alone.
+        cut: there may be more of them.
     """
 
     container: int
     tensors: list[Any] = field(default_factory=list)
+    cut: bool = False
 
 
 def held_by(found: list[Found], scene: Scene, ledger: Ledger) -> dict[Keeper, Held]:
@@ -127,7 +129,9 @@ def held_by(found: list[Found], scene: Scene, ledger: Ledger) -> dict[Keeper, He
 def _sort_in(found: Found, scene: Scene, groups: dict[Keeper, _Group]) -> None:
     if node_of(found.tensor) not in scene.current:
         keeper, container = keeper_of(found.trail)
-        groups.setdefault(keeper, _Group(container)).tensors.append(found.tensor)
+        group = groups.setdefault(keeper, _Group(container))
+        group.tensors.append(found.tensor)
+        group.cut |= found.cut
 
 
 def _measure(group: _Group, scene: Scene, ledger: Ledger) -> Held | None:
@@ -155,7 +159,7 @@ def _measure(group: _Group, scene: Scene, ledger: Ledger) -> Held | None:
         nodes=round(len(walked.inner) * scale),
         freed=freed,
         estimated=walked.roots < len(roots),
-        counted=len(roots) > 1 or not walked.truncated,
+        counted=not group.cut and (len(roots) > 1 or not walked.truncated),
         freed_by=next(filter(None, map(ledger.freed_by, walked.inner)), None) if freed else None,
         identity=(group.container, roots[0]._sequence_nr()) if group.container else None,
     )

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from graphlint.runtime.holdings import saves_anything
 from graphlint.runtime.marks import Deaths, Lifetime, Mark, Tally, Visit
-from graphlint.runtime.nodes import Node, Walk, kind_of, roots_of, walk
+from graphlint.runtime.nodes import LEAF, Node, Walk, kind_of, roots_of, walk
 from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.sizes import GraphSize
 from graphlint.runtime.timeline import TimeLine
@@ -77,14 +77,13 @@ class Ledger:
         tally = Tally(0, visit)
         lifetime = self._watch(tally)
         saving, blank = Mark(lifetime, tally, visit, saves=True), Mark(lifetime, tally, visit)
-        place = self._place if self._touched else self._place_first
-        for index, (node, saves) in enumerate(zip(nodes, _saving(nodes, size), strict=True)):
-            mark = saving if saves else blank
-            if size and index in size.node_bytes:
-                mark = Mark(lifetime, tally, visit, saves, size.node_bytes[index])
-                visit.held_bytes += mark.bytes
-            visit.open += saves
-            place(node, mark)
+        saves = _saving(nodes, size)
+        marks = [saving if each else blank for each in saves]
+        for index, count in size.node_bytes.items() if size else ():
+            marks[index] = Mark(lifetime, tally, visit, saves[index], count)
+            visit.held_bytes += count
+        visit.open = sum(saves)
+        self._place_all(nodes, marks)
         self.open[id(visit)] = visit
         self._open_bytes += visit.held_bytes
         self.peak_bytes = max(self.peak_bytes, self._open_bytes)
@@ -98,16 +97,14 @@ class Ledger:
         tally = Tally(0, None)
         lifetime = self._watch(tally)
         freed, blank = Mark(lifetime, tally, visit, saves=True), Mark(lifetime, tally, visit)
-        for node in nodes:
-            self._place(node, freed if kind_of(node).can_save else blank)
+        self._place_all(nodes, [freed if kind_of(node).can_save else blank for node in nodes])
 
     def touch(self, nodes: Sequence[Node]) -> None:
         """Mark those nodes that bear no mark, so that it is known when they die."""
         tally = Tally(0, None)
         touched = Mark(self._watch(tally), tally, None)
-        for node in nodes:
-            if self.key not in node.metadata:
-                self._place(node, touched)
+        fresh = [n for n in nodes if type(n) is not LEAF and self.key not in n.metadata]
+        self._place_all(fresh, [touched] * len(fresh))
 
     def bury(self) -> None:
         """Take in the deaths of nodes since the last time."""
@@ -121,26 +118,24 @@ class Ledger:
     def _watch(self, tally: Tally) -> Lifetime:
         return Lifetime(tally, self._deaths, self._clock)
 
-    def _place(self, node: Node, mark: Mark) -> None:
-        """Put a mark on a node, in place of the one that is there."""
-        if kind_of(node).leaf:
-            return
-        metadata = node.metadata
-        before: Mark | None = metadata.get(self.key)
-        if before is None:
-            self._touched += 1
-        else:
-            before.tally.nodes -= 1
-            self._release(before)
-        mark.tally.nodes += 1
-        metadata[self.key] = mark
-
-    def _place_first(self, node: Node, mark: Mark) -> None:
-        """Put a mark on a node where no node bears any."""
-        if not kind_of(node).leaf:
-            self._touched += 1
-            mark.tally.nodes += 1
-            node.metadata[self.key] = mark
+    def _place_all(self, nodes: Sequence[Node], marks: Sequence[Mark]) -> None:
+        """Put marks on nodes, in place of those that are there; all are of one tally."""
+        key, placed, fresh = self.key, 0, 0
+        for node, mark in zip(nodes, marks, strict=True):
+            if type(node) is LEAF:  # see Note [Why AccumulateGrad is never marked]
+                continue
+            metadata = node.metadata
+            before: Mark | None = metadata.get(key)
+            metadata[key] = mark
+            placed += 1
+            if before is None:
+                fresh += 1
+            else:
+                before.tally.nodes -= 1
+                self._release(before)
+        if placed:
+            marks[0].tally.nodes += placed
+            self._touched += fresh
 
     def _release(self, mark: Mark) -> None:
         """Take a node from the pass that kept it: a later one has visited it."""

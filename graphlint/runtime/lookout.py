@@ -1,24 +1,25 @@
 """When to look for what keeps graphs alive, and what was seen.
 
 # Note [When to look]
-A search takes a millisecond or more. So it is made when the recorder stops, and at a few passes of
-each call: the third, and then when the call has run a quarter more often, where anything was held,
-or several times as often, where nothing was. But for the first few, and for a fifth of a second
-once anything was held, that may take a hundredth of the program's time; what can't be afforded is
-put off. A function's variables are gone when it returns, with whatever they held: of these only the
-looks at passes know.
+A search takes a millisecond or more, in large programs most of a second. So it is made when the
+recorder stops, and at a few passes of each call: the third, and then when the call has run a
+quarter more often, where anything was held, or several times as often, where nothing was. All
+searches together may take a share of the program's CPU time: each is cut short when its part of
+that is over, and what can't be afforded at all is put off. A function's variables are gone when it
+returns, with whatever they held: of these only the looks at passes know.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import torch
 
+from graphlint.runtime.budget import LEAST, Purse
 from graphlint.runtime.frames import other_threads
 from graphlint.runtime.keepers import Held, Scene, held_by
 from graphlint.runtime.reach import search
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
     from graphlint.runtime.ledger import Ledger
     from graphlint.runtime.sites import SiteRecord
 
-_SHARE = 0.01
-_FREE, _FREE_FIRST = 3, 16  # searches: of any kind, and at the third pass of a call
-_ADVANCE = 0.2  # seconds
+_FREE, _FREE_AT_END = 3, 8  # searches that are made in any case
+_AT_END = 0.25  # seconds of CPU time for a search when a block or the program is over
 _FIRST = 3  # the pass of a call at which to look first
 _KEEPERS = 256
 _EVERY = 0.9  # graphs for each pass: some step may have skipped one
@@ -63,21 +63,19 @@ class Lookout:
             it.
     """
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], float]) -> None:
+    def __init__(self, ledger: Ledger, purse: Purse) -> None:
         """Begin with nothing seen.
 
         Args:
             ledger: the marks on nodes.
-            clock: gives the time, in seconds.
+            purse: what searches may take.
         """
         self.held: dict[Keeper, Held] = {}
         self.leaks: dict[Keeper, SiteRecord] = {}
         self._counts: dict[tuple[Keeper, SiteRecord], tuple[int, int]] = {}
         self._ledger = ledger
-        self._clock = clock
-        self._began = clock()
-        self._spent = 0.0
-        self._searches = 0
+        self._purse = purse
+        self._searches = self._ends = 0
         self._period: float | None = None
         self._plans: dict[SiteRecord, Plan] = {}
 
@@ -95,7 +93,7 @@ class Lookout:
             site.look_at = plan.due
             return
         held = False
-        if plan.noted == plan.due - 2 and self._affords(plan):
+        if plan.noted == plan.due - 2 and self._affordable:
             period = (number - plan.start) / 2
             self._period = max(period, self._period or 0.0)
             walked = self._ledger.walk(call.outputs)
@@ -117,23 +115,35 @@ class Lookout:
             frame: the innermost frame.
             over: the program is over.
         """
-        self._look([frame, *other_threads()], Scene(over=over, period=self._period))
+        scene = Scene(over=over, period=self._period)
+        self._ends += 1
+        if over or self._ends <= _FREE_AT_END:
+            self._look([frame, *other_threads()], scene, _AT_END)
+        elif self._affordable:
+            self._look([frame, *other_threads()], scene)
 
-    def _affords(self, plan: Plan) -> bool:
-        if self._searches < (_FREE_FIRST if plan.due == _FIRST else _FREE):
-            return True
-        advance = _ADVANCE if self.held else 0.0
-        return self._spent <= advance + _SHARE * (self._clock() - self._began)
+    @property
+    def _affordable(self) -> bool:
+        return self._searches < _FREE or self._purse.left >= LEAST
 
-    def _look(self, frames: Iterable[FrameType], scene: Scene) -> dict[Keeper, Held]:
-        """Search, take in what is held, and return it."""
+    def _look(
+        self, frames: Iterable[FrameType], scene: Scene, least: float = LEAST
+    ) -> dict[Keeper, Held]:
+        """Search, take in what is held, and return it.
+
+        Args:
+            frames: where to look.
+            scene: what else is known.
+            least: how much CPU time there is in any case, in seconds.
+        """
         began = time.thread_time()
         with torch._C.DisableTorchFunction():
-            held = held_by(search(frames).found, scene, self._ledger)
+            found = search(frames, seconds=max(self._purse.left, least)).found
+            held = held_by(found, scene, self._ledger)
         for keeper, figures in held.items():
             self._take_in(keeper, figures)
         self._searches += 1
-        self._spent += time.thread_time() - began
+        self._purse.spend(time.thread_time() - began)
         return held
 
     def _compare(self, site: SiteRecord, seen: dict[Keeper, Held]) -> None:

@@ -12,12 +12,14 @@ first parameter or after the last, such as a loss function, may be no module's: 
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from types import FrameType
 from typing import Any, NamedTuple
 
+from graphlint.runtime.budget import LEAST, Purse
 from graphlint.runtime.nodes import Node, kind_of
 from graphlint.runtime.reach import own_dictionary, search
 from graphlint.runtime.trails import keeper_of
@@ -59,9 +61,14 @@ class Home(NamedTuple):
 class Modules:
     """The modules of the user's models, which are looked up when one of them is first met."""
 
-    def __init__(self) -> None:
-        """Start with no model known."""
+    def __init__(self, purse: Purse) -> None:
+        """Start with no model known.
+
+        Args:
+            purse: what looking for models may take.
+        """
         self._homes: dict[int, Home] = {}
+        self._purse = purse
         self._searches = 0
 
     def names(self, nodes: Sequence[Node], frame: FrameType) -> list[str | None]:
@@ -87,7 +94,10 @@ class Modules:
 
     def _learn(self, frame: FrameType) -> None:
         self._homes.clear()
-        for model in _models(frame):
+        began = time.thread_time()
+        models = _models(frame, max(self._purse.left, LEAST))
+        self._purse.spend(time.thread_time() - began)
+        for model in models:
             root = weakref.ref(model.root)
             for path, module in _modules_in(model.root):
                 for parameter in _table(module, "_parameters").values():
@@ -96,9 +106,9 @@ class Modules:
                         self._homes.setdefault(id(parameter), home)
 
 
-def _models(frame: FrameType) -> list[Model]:
+def _models(frame: FrameType, seconds: float) -> list[Model]:
     """Return the models that the user's variables lead to, but not those inside of others."""
-    found = search([frame]).models
+    found = search([frame], seconds=seconds).models
     inner = {id(part) for module, _ in found for part in _table(module, "_modules").values()}
     outer = [(module, trail) for module, trail in found if id(module) not in inner]
     owning = [(m, t) for m, t in outer if any(_table(p, "_parameters") for _, p in _modules_in(m))]

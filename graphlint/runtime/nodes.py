@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import torch
@@ -52,28 +51,35 @@ class NodeKind:
 
 
 _PYTHON_FUNCTION = NodeKind(raw=("_raw_saved_tensors",), python=True, can_save=True)
-_LEAF: type = torch._C._functions.AccumulateGrad
+LEAF: type = torch._C._functions.AccumulateGrad
+
+
+class _Kinds(dict[type, NodeKind]):
+    """The kinds of nodes by their type, each made when it is first asked for."""
+
+    def __missing__(self, node_type: type) -> NodeKind:
+        # Types of custom functions are made at run time, one for each class: they are recognised,
+        # not remembered, so that no class is kept alive here.
+        if issubclass(node_type, torch._C._FunctionBase):
+            return _PYTHON_FUNCTION
+        kind = self[node_type] = _builtin_kind(node_type)
+        return kind
+
+
+_KINDS = _Kinds()
 
 
 def kind_of(node: Node) -> NodeKind:
-    """Look up the kind of a node.
-
-    Types of custom functions are made at run time, one for each class: they are recognised, not
-    remembered, so that no class is kept alive here.
-    """
-    if isinstance(node, torch._C._FunctionBase):
-        return _PYTHON_FUNCTION
-    node_type: type = type(node)
-    return _builtin_kind(node_type)
+    """Look up the kind of a node."""
+    return _KINDS[type(node)]
 
 
-@cache
 def _builtin_kind(node_type: type) -> NodeKind:
     name = node_type.__name__
     raw = tuple(attr for attr in dir(node_type) if attr.startswith(_RAW_PREFIX))
     slices = name == "CopySlices"
     opaque = slices or name == "CppFunction"
-    return NodeKind(raw, node_type is _LEAF, opaque, slices, can_save=bool(raw) or opaque)
+    return NodeKind(raw, node_type is LEAF, opaque, slices, can_save=bool(raw) or opaque)
 
 
 def attribute_name(raw: str) -> str:
@@ -141,12 +147,12 @@ def walk(roots: Iterable[Node], limit: int = TOUCH_LIMIT, key: str | None = None
 
 
 def _marks(nodes: Iterable[Node], key: str) -> list[Any]:
-    return [None if type(node) is _LEAF else node.metadata.get(key) for node in nodes]
+    return [None if type(node) is LEAF else node.metadata.get(key) for node in nodes]
 
 
 def _count_fresh(nodes: Sequence[Node], key: str | None) -> int:
     """Count the inner nodes that bear no mark."""
-    fresh = sum(type(node) is not _LEAF for node in nodes)
+    fresh = sum(type(node) is not LEAF for node in nodes)
     return fresh - sum(mark is not None for mark in _marks(nodes, key)) if key else fresh
 
 

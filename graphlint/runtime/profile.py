@@ -76,8 +76,8 @@ def profile(
             first ten of a call, fewer are measured where all are alike, or where the time spent on
             it exceeds 2 % of the program's.
         overhead: the share of CPU time that the recorder's work may take. Where it is spent, kept
-            graphs are left out of the record, but for the first hundred of each call; the report
-            says how many. None leaves none out.
+            graphs are left out of the record, but for the first ten of each call, and the first
+            hundred where they are small; the report says how many. None leaves none out.
         output: a file to write the profile to, when the block or the program ends.
         summary: show the report of a decorated function when the program ends.
 

@@ -6,13 +6,16 @@ modules, breadth first, through containers, attributes, closures, hooks, suspend
 the tracebacks of errors. Objects are told apart by their type alone: `isinstance` would ask an
 object for its `__class__`, and reading an attribute may run a property. So containers are read by
 the methods of their built-in type, and attributes from the instance's own dictionary and slots.
-There are programs with millions of objects: a search ends after a number of objects.
+There are programs with millions of objects: a search ends after a number of objects, or after a
+while. What it saw of the depth that it was at then is a part only.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import sys
+import time
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +34,7 @@ from graphlint.runtime.trails import Trail, Via
 BUDGET = 50_000
 _DEEPEST = 12
 _SLICE = 5_000
+_PACE = 128  # objects between two looks at the clock
 # Modules whose objects are not looked into: a test runner's lead to every test of a session.
 _PASSED_OVER = ("graphlint", "_pytest", "pluggy", "xdist")
 _MODULE_TABLES = frozenset({"_modules", "_parameters", "_buffers"})
@@ -46,10 +50,12 @@ class Found:
     Attributes:
         tensor: the tensor; nothing else in a search refers to it.
         trail: the way to it.
+        cut: the search ended at this depth: there may be more beside it.
     """
 
     tensor: Any
     trail: Trail
+    cut: bool = False
 
 
 class Search(NamedTuple):
@@ -66,23 +72,28 @@ class Search(NamedTuple):
     complete: bool
 
 
-def search(frames: Iterable[FrameType], budget: int = BUDGET) -> Search:
+def search(frames: Iterable[FrameType], budget: int = BUDGET, seconds: float = math.inf) -> Search:
     """Look for tensors with graphs, and for models: see Note [Looking through variables].
 
     Args:
         frames: the innermost frames of the threads to look at.
         budget: how many objects to look at.
+        seconds: how much CPU time that may take.
     """
+    deadline = time.thread_time() + seconds
     found: list[Found] = []
     models: list[Child] = []
     seen: dict[int, Any] = {}
     level: Iterable[Child] = _roots(frames)
     for _ in range(_DEEPEST):
         following: list[Child] = []
+        above = len(found)
         for value, trail in level:
             if type(value) in _ATOMS or id(value) in seen:
                 continue
-            if len(seen) >= budget:
+            if len(seen) >= budget or (not len(seen) % _PACE and time.thread_time() > deadline):
+                for each in found[above:]:
+                    each.cut = True
                 return Search(found, models, complete=False)
             # What was seen must live on, for its identity to be its own. Tensors live in `found`,
             # or without a graph in the user's variables, and have nobody else refer to them here.

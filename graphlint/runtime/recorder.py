@@ -29,7 +29,7 @@ from typing import Any
 
 import torch
 
-from graphlint.runtime.budget import Budget
+from graphlint.runtime.budget import Budget, Purse
 from graphlint.runtime.carried import Carried, Rhythm, is_carried
 from graphlint.runtime.clashes import ClashRecord, culprit, reason
 from graphlint.runtime.engine import BackwardCall, choke_point
@@ -49,8 +49,11 @@ from graphlint.trace import Broken
 # goes into it at most, beyond the first passes of each call.
 MEASURING_SHARE = 0.02
 MARKED_PASSES = 16
-# So many graphs that a call keeps are looked at before time is saved on them.
+# So many graphs that a call keeps are looked at before time is saved on them; but beyond those that
+# always are, only while this takes no longer than so many seconds, by whether all are alike.
 EAGER_PASSES = 100
+_ALIKE = 5  # passes in a row
+_EAGER_SECONDS = {True: 0.02, False: 0.1}
 LEFT_PASSES = 4
 _CACHED_CALLERS = 4096
 _CLASHES = 256
@@ -124,9 +127,10 @@ class Recorder:
         self.sites: dict[tuple[Any, ...], SiteRecord] = {}
         self.clashes: dict[ClashRecord, int] = {}
         self.ledger = Ledger(limit, clock)
-        self.lookout = Lookout(self.ledger, clock)
+        purse = Purse(None if overhead is None else overhead / 3)
+        self.lookout = Lookout(self.ledger, purse)
         self.truncated = False
-        self._modules = Modules()
+        self._modules = Modules(purse)
         self.overhead = overhead
         self._every = every
         self._budget = Budget(overhead)
@@ -238,8 +242,15 @@ class Recorder:
         walked = self.ledger.walk(call.outputs)
         start = torch.autograd._get_sequence_nr()
         look = Look(walked, start, site.rhythm(call.caller.context))
-        self._budget.charge(began)
+        site.looking += self._budget.charge(began)
         return look
+
+    @staticmethod
+    def _is_eager(site: SiteRecord) -> bool:
+        """Whether all graphs that a call keeps are still looked at, whatever the time."""
+        alike = site.turn.same >= _ALIKE
+        hasty = site.looking > _EAGER_SECONDS[alike]
+        return site.retained < (EXACT_PASSES if hasty else EAGER_PASSES)
 
     def after(self, call: BackwardCall, note: Note, result: Any) -> None:
         """Take in a pass: whom it visited, what it keeps."""
@@ -253,8 +264,8 @@ class Recorder:
             self._take_in(call, note, look, result)
             if note.recorded:
                 look.rhythm.add(threading.get_ident(), look.start, end)
-            self._budget.charge(began)
-            if site.retained >= EAGER_PASSES:
+            site.looking += self._budget.charge(began)
+            if not self._is_eager(site):
                 site.rest = self._budget.rest(site.passes)
             if self.ledger.open:
                 choke_point().lengthen()
@@ -366,6 +377,7 @@ class Recorder:
     ) -> GraphSize | None:
         """Measure what a pass keeps, where it is this pass's turn."""
         site = visit.site
+        site.turn.see(len(nodes))
         if (site.retained - 1) % self._every:
             return None
         if site.exclusive_bytes.count >= EXACT_PASSES and not (

@@ -106,11 +106,17 @@ class Turn:
         last: the figures of the last pass that was measured.
         interval: how many passes lie between two that are measured.
         due: the number of the next pass to measure.
+        same: how many passes in a row kept what the one before them kept, as far as that was seen.
     """
 
     last: tuple[int, int, int] = (0, 0, 0)
     interval: int = 1
     due: int = 0
+    same: int = 0
+
+    def see(self, nodes: int) -> None:
+        """Take in how many nodes a pass keeps, whether or not it is measured."""
+        self.same = self.same + 1 if nodes == self.last[0] else 0
 
     def follows(self, ordinal: int) -> bool:
         """Say whether a pass comes right after the one that was measured last."""
@@ -128,6 +134,8 @@ class Turn:
     def take(self, ordinal: int, size: GraphSize) -> None:
         """Take in what was measured of a pass."""
         figures = size.nodes, size.total_bytes, size.exclusive_bytes
+        if figures != self.last:
+            self.same = 0
         alike = figures == self.last and ordinal > EXACT_PASSES
         self.interval = min(2 * self.interval, _LONGEST_INTERVAL) if alike else 1
         self.last, self.due = figures, ordinal + self.interval
@@ -217,6 +225,7 @@ class SiteRecord:
         carries: whether its passes visited what came round a loop, as far as that was certain.
         shapes: the distinct runs of its passes that have come to their end.
         look_at: the number of its pass at which to look for what keeps graphs alive.
+        looking: how long it took to look at its graphs, in seconds of CPU time.
     """
 
     filename: str
@@ -249,6 +258,7 @@ class SiteRecord:
     carries: bool | None = None
     shapes: dict[RunShape, None] = field(default_factory=dict)
     look_at: int = 1
+    looking: float = 0.0
 
     def begin(self, visit: Visit, previous: Visit | None) -> None:
         """Count a pass that kept its graph.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
 import torch
 
 import graphlint
-from graphlint.runtime.budget import Budget
+from graphlint.runtime.budget import Budget, Purse
+from graphlint.runtime.reach import search
 from graphlint.runtime.recorder import EAGER_PASSES, MARKED_PASSES
 from graphlint.runtime.sites import EXACT_PASSES
 
@@ -177,3 +179,43 @@ def test_the_budget_reads_the_threads_own_clock() -> None:
         pass
     budget.charge(began)
     assert not budget.allows
+
+
+def test_searches_keep_to_a_share_of_all_that_the_process_took() -> None:
+    clock = Clock()
+    purse = Purse(0.01, clock)
+    clock.now = 2.0  # importing torch
+    assert purse.left == pytest.approx(0.04)
+    purse.spend(0.1)
+    assert purse.left < 0
+    clock.now = 100.0
+    assert purse.left == pytest.approx(0.92)
+
+
+def test_a_search_ends_when_its_time_is_over() -> None:
+    crowd = [[index] for index in range(20_000)]
+    assert not search([sys._getframe()], seconds=0.0).complete
+    assert search([sys._getframe()]).complete
+    del crowd
+
+
+def test_what_a_search_saw_of_its_last_depth_is_a_part() -> None:
+    losses = [torch.ones(1, requires_grad=True).exp() for _ in range(2000)]
+    near = torch.ones(1, requires_grad=True).exp()
+    result = search([sys._getframe()], budget=1000)
+    assert {each.cut for each in result.found if each.tensor is near} == {False}
+    assert {each.cut for each in result.found if each.tensor is not near} == {True}
+    del losses
+
+
+def test_large_graphs_are_left_out_sooner_than_small_ones() -> None:
+    def program() -> None:
+        weight = torch.ones(3, requires_grad=True)
+        for _ in range(EAGER_PASSES):
+            value = weight
+            for _ in range(500):
+                value = value.exp()
+            value.sum().backward(retain_graph=True)  # kept
+
+    site = Recorded(program, overhead=0.001).site("kept")
+    assert EXACT_PASSES <= site.seen_passes < EAGER_PASSES

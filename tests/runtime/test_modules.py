@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from graphlint import profile
 from graphlint.runtime import reach
+from graphlint.runtime.budget import Purse
 from graphlint.runtime.modules import Modules
 from graphlint.runtime.nodes import Node, kind_of, roots_of, walk
 
@@ -116,7 +117,7 @@ def test_names_agree_with_hooks(build: Callable[[], tuple[nn.Module, Tensor]]) -
         loss = net(inputs).pow(2).mean()
     nodes = [node for node in walk(roots_of([loss])).nodes if not kind_of(node).leaf]
     leaves = [node for node in walk(roots_of([loss])).nodes if kind_of(node).leaf]
-    names = Modules().names([*nodes, *leaves], sys._getframe())
+    names = Modules(Purse(None)).names([*nodes, *leaves], sys._getframe())
     by_node = dict(zip(nodes, names, strict=False))
     exact = 0
     for node in nodes:
@@ -184,7 +185,7 @@ def test_parameters_outside_of_models_have_no_module() -> None:
 
 def test_models_are_not_kept_alive() -> None:
     net, inputs = perceptron()
-    names, alive = Modules(), weakref.ref(net)
+    names, alive = Modules(Purse(None)), weakref.ref(net)
     names.names(walk(roots_of([net(inputs).sum()])).nodes, sys._getframe())
     del net
     gc.collect()
