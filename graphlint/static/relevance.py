@@ -118,6 +118,11 @@ class Relevance:
         itself = function.name in function.mentions.calls
         return self._mentions[function.name] > itself
 
+    def called_somewhere(self, function: ir.Function) -> bool:
+        """Whether a function, or a file's own code, calls something by its name."""
+        at_top = (module.mentions.calls for module in self._modules.values())
+        return self.mentioned(function) or any(function.name in calls for calls in at_top)
+
     def seen_by(self, filename: str) -> frozenset[str]:
         """Return the names that reach a pass and mean that in a file."""
         seen = self._files[filename].seen if filename in self._files else ()

@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.graph import Leaf, reachable
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.values import FALSE, Instance, Layer, NodeId, Ref, Sym, Value
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from graphlint.static.execute.state import State
 
 CALLER_DECIDES = Doubt(Confidence.LIKELY, "whoever calls this may turn gradients off")
+CALLER_UNSEEN = Doubt(Confidence.POSSIBLE, "a caller that was not followed may turn gradients off")
 UNKNOWN_MODEL = Doubt(Confidence.LIKELY, "the model's code is not known")
 
 
@@ -36,18 +36,23 @@ def note_forward(ex: Executor, state: State, node: ir.Call, model: Value, value:
     if not isinstance(model, (Ref, Sym)):
         return
     evaluating, nodes = is_evaluating(state, model), state.nodes(value)
-    if not (evaluating or nodes) or _is_within_forward(state):
+    if not (evaluating or nodes):
         return
     notes, site = ex.records.evaluations, site_of(node, state.frame)
+    if not evaluating:
+        notes.used.add(site)
+        return
+    if _is_within_forward(state):
+        return
     wanted = _wanted(state, nodes)
-    if not evaluating or not state.grad or not wanted or _may_be_off(ex, state):
+    if not state.grad or not wanted or _may_be_off(ex, state):
         notes.used.add(site)
         return
     notes.nodes.update((number, site) for number in nodes)
     if not (state.frame.loops or _evaluates(state)):
         return
     known = [leaf for leaf in wanted if leaf[0] != "unknown"]
-    doubts = {CALLER_DECIDES} if any(f.kind == "entry" for f in state.frame.chain()) else set()
+    doubts = _doubts_of_callers(ex, state)
     if not known:
         doubts.add(UNKNOWN_MODEL)
         notes.strange[site] = notes.strange.get(site, frozenset()).union(wanted)
@@ -69,18 +74,36 @@ def _wanted(state: State, nodes: Iterable[NodeId]) -> frozenset[Leaf]:
     return frozenset[Leaf]().union(*below) - state.frozen - state.unsure
 
 
+def _doubts_of_callers(ex: Executor, state: State) -> set[Doubt]:
+    """Return what callers have to say that were not followed.
+
+    A function that is run on its own has none, or the steps ran out before one of them got there,
+    or what they call wasn't told apart. If it runs passes itself, callers leave gradients on.
+    """
+    if not any(frame.kind == "entry" for frame in state.frame.chain()):
+        return set()
+    relevance = ex.relevance
+    unseen = relevance is not None and any(
+        relevance.called_somewhere(entry) and not relevance.reaches(entry)
+        for entry in _functions(state)[-1:]
+    )
+    return {CALLER_UNSEEN if unseen else CALLER_DECIDES}
+
+
 def _is_within_forward(state: State) -> bool:
     """Whether the call is a part of another module's forward pass."""
-    return any(f.detail.name in ("forward", "__call__") for f in _functions(state))
+    return any(function.name in ("forward", "__call__") for function in _functions(state))
 
 
-def _functions(state: State) -> Iterable[Frame]:
-    return (frame for frame in state.frame.chain() if isinstance(frame.detail, ir.Function))
+def _functions(state: State) -> list[ir.Function]:
+    """Return the functions that are running, from the innermost."""
+    details = (frame.detail for frame in state.frame.chain())
+    return [detail for detail in details if isinstance(detail, ir.Function)]
 
 
 def _evaluates(state: State) -> bool:
     """Whether a function that leads here says by its name that it evaluates."""
-    names = [frame.detail.name.lower() for frame in _functions(state)]
+    names = [function.name.lower() for function in _functions(state)]
     return any(name == "test" or not EVALUATING.isdisjoint(name.split("_")) for name in names)
 
 
@@ -89,7 +112,7 @@ def _may_be_off(ex: Executor, state: State) -> bool:
     decorated = ex.records.evaluations.decorated
     if any(name == "unknown context" for name, _ in state.facts):
         return True
-    return any(frame.detail in decorated for frame in _functions(state))
+    return not decorated.isdisjoint(_functions(state))
 
 
 def note_use(ex: Executor, state: State, nodes: Iterable[NodeId]) -> None:
