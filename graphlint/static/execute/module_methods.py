@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import unknown
+from graphlint.static.execute.classes import find_method
 from graphlint.static.execute.compiled import compile_in_place
 from graphlint.static.execute.functions import apply_function, is_custom_function
 from graphlint.static.execute.grad_reads import note_method
@@ -188,6 +189,9 @@ def call_super(
     keywords: Mapping[str, Value],
 ) -> Results:
     """Call a method of a base class that is not in the program."""
+    forward = find_method(state, owner.bound, "forward") if isinstance(owner.bound, Ref) else None
+    if name == "__call__" and forward is not None:
+        return ex.invoke(state, node, forward, args, keywords)
     if name.startswith("__"):
         return [(state, NONE)]
     if isinstance(owner.bound, Ref):
