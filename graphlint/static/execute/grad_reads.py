@@ -92,7 +92,9 @@ def _is_absent(state: State, owner: Ref, node: NodeId, same: set[NodeId]) -> boo
     if state.graph[node].op in PERHAPS_THE_SAME and not _is_new(state.graph, node):
         return False
     passes = [about for name, about in state.facts if name == "backward"]
-    return any(node in surely_reachable(state.graph, roots) for roots in passes)
+    # A pass of a path that was merged into this one may have visited a graph that is not here.
+    here = [roots for roots in passes if state.graph.keys() >= set(roots)]
+    return any(node in surely_reachable(state.graph, roots) for roots in here)
 
 
 def _is_new(graph: Graph, node: NodeId) -> bool:
