@@ -99,12 +99,15 @@ class Reuse:
         sure: the nodes do save tensors; False where that could not be told.
         prebuilt: the visiting pass starts from what was built before the loop over both passes
             began: what such a loop goes over is likely to share.
+        apart: the same call visits them again, and no loop around both has gone on in between: the
+            function with the call, or the loop, was run once more.
     """
 
     by: Site
     carried: bool = False
     sure: bool = True
     prebuilt: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,11 @@ class Pass:
     def surely_reused(self) -> bool:
         """Whether a later pass certainly visits nodes that save tensors."""
         return any(reuse.sure for reuse in self.reuses)
+
+    @property
+    def reused_apart(self) -> bool:
+        """Whether what this pass kept is visited again, but by no later iteration of its loop."""
+        return self.reused and all(reuse.apart for reuse in self.reuses)
 
     @property
     def carried(self) -> bool:
@@ -484,7 +492,7 @@ class Retention:
     def needed_but_last(self) -> bool:
         """Whether every run has its last pass, and no other, keep its graph for nobody."""
         longest = max(len(run.passes) for run in self.runs)
-        if any(p.open_ended for p in self.passes):
+        if any(p.open_ended or p.reused_apart for p in self.passes):
             return False
         return longest > 1 and all(run.last_unneeded for run in self.runs)
 

@@ -10,6 +10,7 @@ some path does it, or keeps a claim about every path from being made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
@@ -49,7 +50,26 @@ SIZING = frozenset("norm pow square abs vector_norm matrix_norm mse_loss l1_loss
 REDUCING = frozenset("norm sum mean vector_norm mse_loss l1_loss max min".split())
 ADDING = frozenset("add sub neg mul div sum mean stack true_divide".split())
 """Ops that combine losses into one."""
+WEIGHING = frozenset("mul div true_divide add sub matmul mm mv dot bmm where lerp".split())
+"""Ops whose operands all have a part in the result's gradient."""
 MOST_ITEMS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A gradient without a graph, or what was computed of some.
+
+    Attributes:
+        site: the pass that made the gradient.
+        sized: it says how large the gradient is.
+        scalar: it is one number.
+        sure: nothing that is not known was mixed in: that may have a graph.
+    """
+
+    site: Site
+    sized: bool = False
+    scalar: bool = False
+    sure: bool = True
 
 
 # ------------------------------------------------------------------------------- differentiable
@@ -151,7 +171,7 @@ def note_gradient(ex: Executor, state: State, request: Request, made: Ref) -> No
     tensor = state.get(made, Tensor)
     if not request.creates:
         if _surely_off(request.create) and state.grad:
-            state.facts["term", made.address] = (request.site, False, False)
+            state.facts["term", made.address] = Term(request.site)
     elif tensor is not None and tensor.node is not None:
         notes.nodes[tensor.node] = maker_of(request)
     else:
@@ -246,23 +266,33 @@ def follow(
     tensor = state.get(made, Tensor)
     if not state.facts or tensor is None or not isinstance(made, Ref) or not state.grad:
         return
-    tensors = [ref for arg in (*args, *keywords.values()) for ref in _tensors(state, arg)]
+    given = (*args, *keywords.values())
+    tensors = [ref for arg in given for ref in _tensors(state, arg)]
     terms = [term for ref in tensors if (term := state.facts.get(("term", ref.address)))]
     if not terms:
         return
     if tensor.node is not None:
         state.facts.pop(("term", made.address), None)  # changed in place
     last = _plain(name)
-    site, sized = terms[0][0], any(term[1] for term in terms)
-    scalar = len(terms) == len(tensors) and all(term[2] for term in terms)
+    term = _combined(last, terms, len(terms) == len(tensors))
+    if last in WEIGHING and any(isinstance(arg, Sym) for arg in given):
+        if not term.sized:
+            return  # what is not known may be a parameter that weighs the gradient
+        term = replace(term, sure=False)
     if tensor.node is None:
-        sized = sized or last in SIZING or (last == "mul" and len(terms) > 1)
         reduced = last in REDUCING and len(args) == 1 and not keywords
-        state.facts["term", made.address] = (site, sized, scalar or reduced)
+        state.facts["term", made.address] = replace(term, scalar=term.scalar or reduced)
     elif last == "add":
-        sums = [term for term in terms if term[1] and term[2]]
-        for term in sums:
-            state.facts["penalty", tensor.node] = (term[0], site_of(place, state.frame))
+        for each in terms:
+            if each.sized and each.scalar:
+                state.facts["penalty", tensor.node] = (each.site, site_of(place, state.frame))
+
+
+def _combined(op: str, terms: Sequence[Term], alone: bool) -> Term:
+    """Return what an op makes of terms; `alone` says that it is given no other tensors."""
+    sized = any(term.sized for term in terms) or op in SIZING or (op == "mul" and len(terms) > 1)
+    scalar = alone and all(term.scalar for term in terms)
+    return Term(terms[0].site, sized, scalar, all(term.sure for term in terms))
 
 
 def _tensors(state: State, value: Value, depth: int = MOST_ITEMS) -> Iterator[Ref]:
@@ -290,8 +320,8 @@ def note_root(ex: Executor, state: State, site: Site, root: Value) -> None:
         return
     assert isinstance(root, Ref)
     term = state.facts.get(("term", root.address))
-    if term is not None:
-        ex.records.gradients.constant[ConstantTerm(term[0], site)] = None
+    if term is not None and term.sure:
+        ex.records.gradients.constant[ConstantTerm(term.site, site)] = None
 
 
 def _plain(op: str) -> str:

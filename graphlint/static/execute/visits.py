@@ -238,7 +238,8 @@ def _link_reuses(
         pending = state.pending.get(keeper)
         if pending is not None:
             prebuilt = _is_built_before(state, request.roots, pending.frame)
-            reuse = Reuse(request.site, travels, certain, prebuilt)
+            apart = pending.call is request.call and not pending.frame.precedes(state.frame)
+            reuse = Reuse(request.site, travels, certain, prebuilt, apart)
             if reuse not in pending.reuses:
                 pending = replace(pending, reuses=(*pending.reuses, reuse))
                 state.pending[keeper] = pending
