@@ -14,6 +14,7 @@ from graphlint.static.execute.classes import (
     value_of_member,
 )
 from graphlint.static.execute.compiled import COMPILED_MODULE
+from graphlint.static.execute.distributions import attribute_of
 from graphlint.static.execute.grad_reads import read_grad
 from graphlint.static.execute.gradients import note_cleared, note_escape, note_touched
 from graphlint.static.execute.imports import module_attribute, resolve
@@ -27,6 +28,7 @@ from graphlint.static.execute.values import (
     Class,
     Const,
     Dict,
+    Distribution,
     External,
     Func,
     FunctionContext,
@@ -88,6 +90,8 @@ def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, name: str)
         if found.name == COMPILED_MODULE and name not in ("_orig_mod", *found.attrs):
             return get_attribute(ex, state, node, found.children[0], name)
         return [(state, _of_layer(state, node, owner, found, name))]
+    if isinstance(found, Distribution):
+        return [(state, attribute_of(owner, found, name))]
     if isinstance(found, FunctionContext) and name in found.attrs:
         return [(state, found.attrs[name])]
     if isinstance(found, Dict) and name in found.items and not hasattr(dict, name):

@@ -9,7 +9,7 @@ from graphlint.static import ir
 from graphlint.static.execute import unknown
 from graphlint.static.execute.ops import apply_op
 from graphlint.static.execute.state import State
-from graphlint.static.execute.values import Distribution, Method, Ref, Value
+from graphlint.static.execute.values import Distribution, Method, Ref, Sym, Value
 from graphlint.static.knowledge.facts import MAYBE, NO, YES, Op, Ternary
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ SHARED: dict[str, Ternary] = {
 `Normal` only expands its parameters (torch 2.13 `torch/distributions`)."""
 DENSITIES = frozenset("log_prob entropy rsample cdf icdf perplexity".split())
 SAMPLES = frozenset("sample sample_n enumerate_support".split())
+METHODS = DENSITIES | SAMPLES | {"expand"}
+PLAIN = frozenset("batch_shape event_shape has_rsample has_enumerate_support arg_constraints".split())
+"""Attributes of distributions without a graph."""
 DENSITY = Op(YES, "a*")
 
 
@@ -40,6 +43,14 @@ def make_distribution(state: State, node: ir.Node, name: str, given: Sequence[Va
         saves = SHARED.get(name, MAYBE)
         made = state.record(node, name, nodes, leaves, saves, leaves, saved_inputs=nodes)
     return state.new(node, Distribution(name, made))
+
+
+def attribute_of(owner: Ref, found: Distribution, name: str) -> Value:
+    """Read an attribute: parameters and what follows from them carry the distribution's graph."""
+    if name in METHODS:
+        return Method(owner, name)
+    node = None if name in PLAIN else found.node
+    return Sym(("attribute", owner.address, name), node)
 
 
 def call_distribution(
