@@ -8,6 +8,7 @@ from functools import lru_cache
 from graphlint.static import ir
 
 REMOVING = frozenset("pop popleft popitem clear remove".split())
+PARAMETERS = frozenset("named_parameters parameters state_dict".split())
 
 
 def written(target: ir.Expr) -> str:
@@ -50,12 +51,22 @@ def overwrites(place: ir.Node, loop: object, around: Sequence[object]) -> bool:
 
     What is stored under the variable of the outermost loop stays. A buffer that is written round
     and round does not, nor does one with a place for each name, or for each item of an inner loop.
+    What the loop goes over is no longer for it, and a network has but so many parameters.
     """
     target = place.targets[0] if isinstance(place, ir.Assign) else None
     if not isinstance(target, ir.Subscript):
         return False
     counts = isinstance(loop, ir.For) and _name(target.index) in set(operands(loop.target))
-    return bool(around) or not counts
+    return bool(around) or not counts or _goes_over(loop, written(target.value))
+
+
+def _goes_over(loop: object, name: str) -> bool:
+    """Whether a loop goes over what has a name, or over a network's parameters."""
+    assert isinstance(loop, ir.For)
+    return any(
+        isinstance(node, ir.Expr) and (_name(node) in PARAMETERS or written(node) == name != "")
+        for node in ir.walk(loop.iter)
+    )
 
 
 def operands(node: ir.Node) -> Iterator[str]:
