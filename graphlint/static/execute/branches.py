@@ -10,6 +10,7 @@ from graphlint.static.execute.values import (
     Key,
     List,
     Ref,
+    Some,
     Sym,
     Tensor,
     Tuple,
@@ -19,6 +20,8 @@ from graphlint.static.execute.values import (
 
 def truth(state: State, value: Value) -> list[tuple[State, bool]]:
     """Return the ways in which a condition can go, each with its state."""
+    if isinstance(value, Some) and value.least <= 0 <= value.most:
+        return fork(state, ("truth", value.about, value.offset))
     if isinstance(value, Const):
         return [(state, bool(value.value))]
     if isinstance(value, Tuple):

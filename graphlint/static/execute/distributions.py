@@ -28,7 +28,9 @@ SHARED: dict[str, Ternary] = {
 DENSITIES = frozenset("log_prob entropy rsample cdf icdf perplexity".split())
 SAMPLES = frozenset("sample sample_n enumerate_support".split())
 METHODS = DENSITIES | SAMPLES | {"expand"}
-PLAIN = frozenset("batch_shape event_shape has_rsample has_enumerate_support arg_constraints".split())
+PLAIN = frozenset(
+    "batch_shape event_shape has_rsample has_enumerate_support arg_constraints".split()
+)
 """Attributes of distributions without a graph."""
 DENSITY = Op(YES, "a*")
 

@@ -16,6 +16,7 @@ from graphlint.static.execute.frameworks import differentiate_step
 from graphlint.static.execute.functions import is_custom_function, run_forward
 from graphlint.static.execute.imports import define, module_variables
 from graphlint.static.execute.merge import Flow, merge
+from graphlint.static.execute.skipping import skip_uses
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.values import Class, Env, Func, Ref, Sym, Value
@@ -208,6 +209,8 @@ def _run_class(
         given = _switches(state, _constructor(state, cls))
         running = instantiate(ex, state, methods[0].function, cls, (), given)[:MOST_STATES]
         for index in range(ROUNDS):
+            for state, _ in running if index else ():
+                skip_uses(state)
             for method in methods:
                 running = _run_method(ex, running, method, index)
         for after, _ in running:

@@ -15,7 +15,13 @@ from graphlint.static.execute.grad_reads import note_compared
 from graphlint.static.execute.imports import resolve
 from graphlint.static.execute.items import every
 from graphlint.static.execute.library import BUILTINS
-from graphlint.static.execute.numbers import arithmetic, compare, depends_on_position, name_of
+from graphlint.static.execute.numbers import (
+    arithmetic,
+    compare,
+    depends_on_position,
+    is_exact,
+    name_of,
+)
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor, may_be_tensor
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
@@ -210,7 +216,7 @@ def _same(left: Value, right: Value, identity: bool) -> bool | None:
 def _differ(left: Tuple, right: Tuple) -> bool:
     """Whether two tuples surely are different: in length, or in a constant."""
     pairs = zip(left.items, right.items, strict=False)
-    known = [(a, b) for a, b in pairs if isinstance(a, Const) and isinstance(b, Const)]
+    known = [(a, b) for a, b in pairs if is_exact(a) and is_exact(b)]
     return len(left.items) != len(right.items) or any(a.value != b.value for a, b in known)
 
 
@@ -230,7 +236,7 @@ def _contains(state: State, op: str, left: Value, right: Value) -> Value:
         listed = state.get(right, List)
         items = listed.items if listed and listed.length is None else ()
         items = right.items if isinstance(right, Tuple) else items
-        if items and all(isinstance(item, Const) for item in items):
+        if items and is_exact(left) and all(map(is_exact, items)):
             found = left.value in [item.value for item in items if isinstance(item, Const)]
     if found is not None:
         return TRUE if found == (op == "In") else FALSE

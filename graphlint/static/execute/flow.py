@@ -13,6 +13,7 @@ from graphlint.static.execute.items import Items, iterate
 from graphlint.static.execute.merge import NEXT, Flow, Outcome, merge
 from graphlint.static.execute.numbers import compare
 from graphlint.static.execute.ops import is_tensor
+from graphlint.static.execute.skipping import Heap, skip_iterations
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
 from graphlint.static.execute.targets import assign
@@ -37,13 +38,24 @@ def for_stmt(ex: Executor, node: ir.For, state: State) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for after, source in ex.eval(node.iter, state):
         items = iterate(ex, after, source, node.iter)
-        running = [after]
+        at_first, running = dict(after.heap), [after]
         for index, item in enumerate(items.values):
+            if index and items.skips:
+                _skip(running, node, index, at_first)
             running, left = _iteration(ex, node, running, index, item, items)
             outcomes += left
         for done in running:
             outcomes += run_block(ex, node.orelse, done)
     return merge(ex, outcomes)
+
+
+def _skip(states: Sequence[State], loop: ir.Node, index: int, before: Heap) -> None:
+    """Leave open what iterations that are not run have counted (Note [Skipped iterations])."""
+    for state in states:
+        frame = state.frame
+        state.frame = state.frames.enter(frame, loop, "loop", index=index)
+        skip_iterations(state, before)
+        state.frame = frame
 
 
 def _iteration(
@@ -82,7 +94,7 @@ def _sort_out(ex: Executor, ended: list[Outcome]) -> tuple[list[State], list[Out
 def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
     """Run `while`: two iterations, and up to five while all conditions in it are known."""
     outcomes: list[Outcome] = []
-    running = [state]
+    at_first, running = dict(state.heap), [state]
     settled = True
     for index in range(ex.budget.iterations + 1):
         ended: list[Outcome] = []
@@ -93,6 +105,8 @@ def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
             for after, test in ex.eval(node.test, before):
                 for decided, way in _while_goes_on(ex, node, after, test, index, settled):
                     if way:
+                        if _skips(ex, node, test, index, settled):
+                            skip_iterations(decided, at_first)
                         ended += run_block(ex, node.body, decided)
                     else:
                         decided.frame = frame
@@ -107,6 +121,15 @@ def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
     return merge(ex, [*outcomes, *((s, NEXT) for s in running)])
 
 
+def _skips(ex: Executor, node: ir.While, test: Value, index: int, settled: bool) -> bool:
+    """Whether an iteration of a loop stands for later ones: it is the last that is run.
+
+    Of a loop that counts to a known number all iterations are run, if they are few.
+    """
+    counts = isinstance(test, (Const, Ref)) and not isinstance(node.test, ir.Const)
+    return index > 0 and (not counts or index == (ex.budget.iterations if settled else 1))
+
+
 def _while_goes_on(
     ex: Executor, node: ir.While, state: State, test: Value, index: int, settled: bool
 ) -> list[tuple[State, bool]]:
@@ -117,6 +140,8 @@ def _while_goes_on(
     """
     goes_on = index < 2 or (settled and index < ex.budget.iterations)
     if isinstance(test, Const):
+        once_more = settled and not isinstance(node.test, ir.Const)
+        goes_on = goes_on or (once_more and index == ex.budget.iterations)
         return [(state, bool(test.value) and goes_on)]
     if isinstance(test, Ref):
         ways = truth(state, test)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from graphlint.static import ir
 from graphlint.static.execute.classes import find_method, is_named_tuple
 from graphlint.static.execute.frames import Frame
-from graphlint.static.execute.numbers import from_linear, linear, name_of
+from graphlint.static.execute.numbers import from_linear, linear, name_of, some
 from graphlint.static.execute.ops import apply_op
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
@@ -22,6 +22,7 @@ from graphlint.static.execute.values import (
     List,
     Range,
     Ref,
+    Some,
     Sym,
     Tensor,
     Tuple,
@@ -41,11 +42,18 @@ class Items:
     """The items of an iteration.
 
     `length` is None where these are all; otherwise they are the first and the last of that many.
+    `chosen` says that they are some of many that are known.
     """
 
     values: tuple[Value, ...]
     length: Value | None = None
     yielded: tuple[Frame, ...] = ()
+    chosen: bool = False
+
+    @property
+    def skips(self) -> bool:
+        """Whether a loop over these leaves out iterations."""
+        return self.chosen or self.length is not None
 
 
 def length(state: State, value: Value) -> Value:
@@ -61,7 +69,7 @@ def length(state: State, value: Value) -> Value:
     if isinstance(value, Ref):
         found = state.object(value)
         if isinstance(found, List):
-            return Const(len(found.items)) if found.length is None else found.length
+            return _list_length(state, value, found) if found.length is None else found.length
         if isinstance(found, Dict) and not found.open:
             return Const(len(found.items))
         if isinstance(found, Layer) and found.children:
@@ -70,10 +78,17 @@ def length(state: State, value: Value) -> Value:
     return Sym(("length", name_of(value)))
 
 
+def _list_length(state: State, ref: Ref, found: List) -> Value:
+    known = len(found.items)
+    if ref.address in state.grown:
+        return some(known, ("length", ref.address, known), low=known)
+    return Const(known)
+
+
 def iterate(ex: Executor, state: State, value: Value, place: ir.Node) -> Items:
     """Return what a loop over a value sees; long loops see some of it (`Budget.iterations`)."""
     if isinstance(value, Range):
-        return _range(ex, state, value)
+        return _range(ex, state, value, place)
     if isinstance(value, Enumerate):
         return _enumerate(ex, state, value, place)
     if isinstance(value, Zip):
@@ -120,7 +135,8 @@ def every(ex: Executor, state: State, value: Value, place: ir.Node) -> Items:
 
 
 def _some(ex: Executor, items: Sequence[Value]) -> Items:
-    return Items(_chosen(ex, items))
+    chosen = _chosen(ex, items)
+    return Items(chosen, chosen=len(chosen) < len(items))
 
 
 def _chosen(ex: Executor, items: Sequence[ItemT]) -> tuple[ItemT, ...]:
@@ -137,15 +153,10 @@ def _at_least_two(state: State, count: Value) -> None:
         state.bounds[name] = max(state.bounds.get(name, 2 - int(offset)), 2 - int(offset))
 
 
-def _range(ex: Executor, state: State, value: Range) -> Items:
+def _range(ex: Executor, state: State, value: Range, place: ir.Node) -> Items:
     start, count = linear(value.start), value.count
     if isinstance(count, Const) and isinstance(count.value, int):
-        indices: Sequence[int] = range(max(0, count.value))
-        if len(indices) > ex.budget.iterations:
-            indices = (0, 1, len(indices) - 1)
-        if start is None:
-            return Items(tuple(Sym(("index", name_of(value.start), i)) for i in indices))
-        return Items(tuple(from_linear(start[0], start[1] + i * value.step) for i in indices))
+        return _counted(ex, state, value, count, place)
     _at_least_two(state, count)
     total = linear(count)
     if start and total and total[0] is not None and start[0] is None and value.step == 1:
@@ -155,25 +166,44 @@ def _range(ex: Executor, state: State, value: Range) -> Items:
     return Items((value.start, last), count)
 
 
+def _counted(ex: Executor, state: State, value: Range, count: Const, place: ir.Node) -> Items:
+    """Return the numbers of a range of known length; of many the second stands for all between."""
+    start, total = linear(value.start), max(0, count.value)
+    chosen = total > ex.budget.iterations
+    indices: Sequence[int] = (0, 1, total - 1) if chosen else range(total)
+    if start is None:
+        return Items(tuple(Sym(("index", name_of(value.start), i)) for i in indices), chosen=chosen)
+    numbers = [from_linear(start[0], start[1] + i * value.step) for i in indices]
+    if chosen and start[0] is None:
+        ends = sorted((start[1] + value.step, start[1] + (total - 2) * value.step))
+        numbers[1] = some(start[1] + value.step, (state.frame, place), *ends)
+    if isinstance(count, Some) and start[0] is None and total > 0 and value.step == 1:
+        numbers[-1] = from_linear(count.about, count.offset + start[1] - 1)
+    return Items(tuple(numbers), chosen=chosen)
+
+
 def _enumerate(ex: Executor, state: State, value: Enumerate, place: ir.Node) -> Items:
     inner = iterate(ex, state, value.items, place)
-    start = linear(value.start)
     count = length(state, value.items)
-    total = linear(count)
-    numbers: list[Value] = []
-    known = start is not None and start[0] is None
-    for index in range(len(inner.values)):
-        last = index == len(inner.values) - 1 and index > 0
-        if not known or start is None:
-            numbers.append(Sym(("index", name_of(value.start), index)))
-        elif last and total:
-            numbers.append(from_linear(total[0], total[1] + start[1] - 1))
-        else:
-            numbers.append(Const(int(start[1]) + index))
     if inner.length is not None:
         _at_least_two(state, count)
+    if inner.chosen and isinstance(count, Const):
+        numbers = _counted(ex, state, Range(value.start, count, 1), count, place).values
+    else:
+        numbers = _ordinals(value.start, count, len(inner.values))
     pairs = zip(numbers, inner.values, strict=True)
-    return Items(tuple(Tuple(pair) for pair in pairs), inner.length)
+    return Items(tuple(Tuple(pair) for pair in pairs), inner.length, chosen=inner.chosen)
+
+
+def _ordinals(first: Value, count: Value, known: int) -> tuple[Value, ...]:
+    """Return the numbers of the known items, the last of which is the last of all."""
+    start, total = linear(first), linear(count)
+    if start is None or start[0] is not None:
+        return tuple(Sym(("index", name_of(first), index)) for index in range(known))
+    numbers: list[Value] = [Const(int(start[1]) + index) for index in range(known)]
+    if known > 1 and total:
+        numbers[-1] = from_linear(total[0], total[1] + start[1] - 1)
+    return tuple(numbers)
 
 
 def _zip(ex: Executor, state: State, value: Zip, place: ir.Node) -> Items:
@@ -186,7 +216,8 @@ def _zip(ex: Executor, state: State, value: Zip, place: ir.Node) -> Items:
     for index in range(count):
         row = [c.values[min(index, len(c.values) - 1)] for c in columns if c.values]
         rows.append(Tuple(tuple(row)))
-    return Items(tuple(rows), None if exact else columns[0].length)
+    skips = any(column.chosen for column in columns)
+    return Items(tuple(rows), None if exact else columns[0].length, chosen=skips)
 
 
 def _object(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Items:

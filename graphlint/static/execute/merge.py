@@ -44,6 +44,7 @@ from graphlint.static.execute.values import (
     Partial,
     Range,
     Ref,
+    Some,
     Super,
     Sym,
     Tensor,
@@ -117,6 +118,8 @@ class _Parts:
         special = value.value is None or isinstance(value.value, bool)
         if self.level >= 2 or (self.level and not special):
             return DULL
+        if isinstance(value, Some):
+            return value
         return (type(value.value), repr(value.value) if not special else value.value)
 
     def _compound(self, value: Value) -> Iterable[Any]:
@@ -333,6 +336,7 @@ def _collapse(ex: Executor, outcomes: list[Outcome], level: int) -> list[Outcome
             kept[index] = (survivor, _widen_flow(survivor, survivor_flow, flow))
         survivor.facts = {**state.facts, **survivor.facts}
         survivor.handed |= state.handed
+        survivor.grown |= state.grown
         survivor.untouched &= state.untouched
         for route, leaves in state.left.items():
             survivor.left[route] = survivor.left.get(route, frozenset()) | leaves
@@ -388,7 +392,7 @@ def _blend(at: State, address: Address, mine: Any, theirs: Any) -> dict[Any, Val
 
 def _either(at: State, address: Address, slot: Any, mine: Value, theirs: Value) -> Value:
     differ = mine is not theirs and (type(mine), mine) != (type(theirs), theirs)
-    if isinstance(mine, Const) and isinstance(theirs, Const):
+    if type(mine) is type(theirs) is Const:
         differ = (type(mine.value), mine.value) != (type(theirs.value), theirs.value)
     if differ and _is_plain(mine) and _is_plain(theirs):
         return Sym(("either", at.frame, address, slot))

@@ -10,16 +10,17 @@ asked.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from graphlint.static.execute.branches import negate
 from graphlint.static.execute.classes import value_of_member
 from graphlint.static.execute.state import State
-from graphlint.static.execute.values import FALSE, TRUE, Const, Key, Sym, Value
+from graphlint.static.execute.values import FALSE, TRUE, Const, Key, Some, Sym, Value
 
-FAR = 10**9
+SOME = "some"
 ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
     "Add": operator.add,
     "Sub": operator.sub,
@@ -58,6 +59,8 @@ def is_number(value: Value) -> bool:
 
 def linear(value: Value) -> tuple[Key | None, float] | None:
     """Split a value into an unknown and an offset (Note [Linear values])."""
+    if isinstance(value, Some):
+        return value.about, value.offset
     if isinstance(value, Const):
         return (None, value.value) if is_number(value) else None
     if isinstance(value, Sym) and value.node is None:
@@ -69,12 +72,19 @@ def from_linear(name: Key | None, offset: float) -> Value:
     """Put an unknown and an offset together."""
     if name is None:
         return Const(offset)
+    if name[0] == SOME:
+        return Some(name[-1] + offset, about=name, offset=offset)
     return Sym(name) if offset == 0 else Sym(("plus", name, offset))
+
+
+def some(value: float, key: Key, low: float = -math.inf, high: float = math.inf) -> Some:
+    """Return a number that stands for all from `low` to `high`; `key` tells it from others."""
+    return Some(value, about=(SOME, key, low, high, value))
 
 
 def arithmetic(op: str, left: Value, right: Value) -> Value | None:
     """Compute `left op right` where it is known, or known up to an unknown; else None."""
-    if isinstance(left, Const) and isinstance(right, Const):
+    if is_exact(left) and is_exact(right):
         return _constant(op, left.value, right.value)
     if op in ("Add", "Sub"):
         first, second = linear(left), linear(right)
@@ -86,6 +96,11 @@ def arithmetic(op: str, left: Value, right: Value) -> Value | None:
             if first[0] == second[0] and op == "Sub":
                 return Const(first[1] - second[1])
     return None
+
+
+def is_exact(value: Value) -> TypeGuard[Const]:
+    """Whether a value is known, and stands for no other."""
+    return isinstance(value, Const) and not isinstance(value, Some)
 
 
 def _constant(op: str, left: Any, right: Any) -> Value | None:
@@ -111,7 +126,7 @@ def compare(state: State, op: str, left: Value, right: Value) -> Value:
     first, second = value_of_member(left), value_of_member(right)
     if first is not None and second is not None:
         op, left, right = {"Is": "Eq", "IsNot": "NotEq"}.get(op, op), first, second
-    if isinstance(left, Const) and isinstance(right, Const):
+    if is_exact(left) and is_exact(right):
         try:
             return Const(bool(COMPARISON[op](left.value, right.value)))
         except TypeError:
@@ -148,12 +163,14 @@ def name_of(value: Value) -> Any:
     """Return a hashable name for a value, for use in the name of an unknown."""
     if isinstance(value, Sym):
         return value.name
+    if isinstance(value, Some):
+        return ("plus", value.about, value.offset) if value.offset else value.about
     if isinstance(value, Const):
         return ("const", type(value.value).__name__, repr(value.value))
     return value
 
 
-POSITIONS = frozenset(("length", "index", "last", "plus", "item", "number", "truth"))
+POSITIONS = frozenset(("length", "index", "last", "plus", "item", "number", "truth", SOME))
 
 
 def depends_on_position(value: Sym) -> bool:
@@ -187,15 +204,20 @@ def _by_bounds(state: State, op: str, left: Value, right: Value) -> bool | None:
     first, second = linear(left), linear(right)
     if not first or not second:
         return None
+    apart = first[1] - second[1]
     if first[0] == second[0]:
-        low = high = first[1] - second[1]
-    elif first[0] is None and second[0] in state.bounds:
-        low, high = -FAR, first[1] - state.bounds[second[0]] - second[1]
-    elif second[0] is None and first[0] in state.bounds:
-        low, high = state.bounds[first[0]] + first[1] - second[1], FAR
-    else:
-        return None
-    return _decide(op, low, high)
+        return _decide(op, apart, apart)
+    (low, high), (least, most) = _bounds(state, first[0]), _bounds(state, second[0])
+    return _decide(op, low - most + apart, high - least + apart)
+
+
+def _bounds(state: State, name: Key | None) -> tuple[float, float]:
+    """Return the least and the most that an unknown may be, an infinity where that is not known."""
+    if name is None:
+        return 0, 0
+    if name[0] == SOME:
+        return name[2], name[3]
+    return state.bounds.get(name, -math.inf), math.inf
 
 
 def _decide(op: str, low: float, high: float) -> bool | None:

@@ -87,7 +87,8 @@ class State:
         frozen: leaves that want no gradients now; unsure: leaves of which that is not known;
             graded: leaves that have a gradient, so that an optimizer's step changes them.
         handed: nodes that unknown code was handed.
-        conds: the branch conditions assumed; bounds: lower bounds of unknown lengths.
+        conds: the branch conditions assumed; bounds: lower bounds of unknown lengths; grown: lists
+            that may have more items than are known (Note [Skipped iterations]).
         attrs: attributes that the program set on unknown objects.
         memos: what memoized functions returned, by function and arguments.
         passed: nodes that passes visited, True where one started there, and the names of unknown
@@ -122,6 +123,7 @@ class State:
     handed: frozenset[NodeId] = frozenset()
     conds: dict[Key, bool] = field(default_factory=dict)
     bounds: dict[Key, int] = field(default_factory=dict)
+    grown: frozenset[Address] = frozenset()
     attrs: dict[Key, Value] = field(default_factory=dict)
     issued: dict[int, None] = field(default_factory=dict)
     memos: dict[Key, Value] = field(default_factory=dict)

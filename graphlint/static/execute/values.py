@@ -38,6 +38,28 @@ class Const:
 
 
 @dataclass(frozen=True, slots=True)
+class Some(Const):
+    """A number that stands for others (Note [Skipped iterations] in `skipping`).
+
+    It is `value` where an item is picked by it. Where it is compared it is `offset` more than the
+    number that `about` names: a word, what tells it from others, its bounds, and its `value`.
+    """
+
+    about: Key = ()
+    offset: float = 0
+
+    @property
+    def least(self) -> float:
+        """The smallest number that it stands for."""
+        return float(self.about[2] + self.offset)
+
+    @property
+    def most(self) -> float:
+        """The largest number that it stands for."""
+        return float(self.about[3] + self.offset)
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A member of an enumeration, which a `Const` holds: where it is defined, and its value."""
 
