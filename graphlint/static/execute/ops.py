@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,6 +83,7 @@ def apply_op(
     adopt_unknown(state, place, [*args, *keywords.values()])
     inputs = op_inputs(state, row, args, keywords)
     node = record_op(state, place, name, row, inputs)
+    note_beside(state, node, [*args, *keywords.values()])
     made = _results(state, place, row, node, args, keywords)
     follow(state, place, name, args, keywords, made)
     return made
@@ -106,6 +107,13 @@ def adopt_unknown(state: State, place: ir.Node, values: Sequence[Value]) -> None
         for value in unknown:
             if may_be_tensor(value):
                 foreign_node(state, place, value)
+
+
+def note_beside(state: State, node: NodeId | None, values: Iterable[Value]) -> None:
+    """Note unknown values that an op takes for data: that they have graphs may turn out later."""
+    for value in values if node is not None else ():
+        if isinstance(value, Sym) and value.node is None and may_be_tensor(value):
+            state.beside[value.name] = (*state.beside.get(value.name, ()), node)
 
 
 def may_be_tensor(value: Sym) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
@@ -20,6 +21,7 @@ from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
     NONE,
     Const,
+    Key,
     List,
     NodeId,
     Ref,
@@ -31,7 +33,7 @@ from graphlint.static.execute.values import (
 )
 from graphlint.static.execute.visits import FOREIGN_OP, Request, visit
 from graphlint.static.knowledge.facts import MAYBE, YES
-from graphlint.trace import Confidence, Doubt, Form
+from graphlint.trace import Confidence, Doubt, Form, Site
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
@@ -59,6 +61,7 @@ PARAMETERS: Mapping[Form, tuple[str, ...]] = {
     ),
     Form.WRAPPER: ("loss", "gradient", "retain_graph", "create_graph", "inputs"),
 }
+TAKEN_FOR_DATA = Doubt(Confidence.POSSIBLE, "a later pass starts from a value of unknown origin")
 FLAG_FOREIGN = Doubt(Confidence.POSSIBLE, "whether the graph is kept can't be told here")
 FLAG_UNKNOWN = Doubt(Confidence.LIKELY, "whether the graph is kept depends on a setting")
 
@@ -126,9 +129,36 @@ def pass_roots(ex: Executor, call: ir.Call, state: State, root: Value) -> tuple[
     """Return the nodes that a pass starts from; an unknown value stands for an unknown graph."""
     roots = state.nodes(root)
     note_start(state, call, root)
+    if not roots:
+        _doubt_keepers(state, root, site_of(call, state.frame))
     if not roots and isinstance(root, Sym):
         roots = [foreign_node(state, call, root)]
     return tuple(roots)
+
+
+def _doubt_keepers(state: State, root: Value, site: Site) -> None:
+    """Doubt passes whose graphs took a value for data that has a graph: a pass starts from it."""
+    tensor = state.get(root, Tensor)
+    keepers: set[int] = set()
+    if isinstance(root, Sym):
+        nodes = [node for name in _names_in(root.name) for node in state.beside.get(name, ())]
+        keepers.update(keeper for node in nodes for keeper in state.kept.get(node, ()))
+    elif tensor is not None and tensor.leaf is None:
+        here = (site.filename, site.function)
+        keepers.update(
+            k for k, p in state.pending.items() if (p.site.filename, p.site.function) == here
+        )
+    for keeper in keepers & state.pending.keys():
+        pending = state.pending[keeper]
+        state.pending[keeper] = replace(pending, doubts=pending.doubts | {TAKEN_FOR_DATA})
+
+
+def _names_in(name: Key) -> Iterator[Key]:
+    """Walk an unknown value's name, and the names of the values that it was made of."""
+    yield name
+    for part in name:
+        if isinstance(part, tuple):
+            yield from _names_in(part)
 
 
 def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:

@@ -91,6 +91,7 @@ class State:
             that may have more items than are known (Note [Skipped iterations]).
         attrs: attributes that the program set on unknown objects.
         memos: what memoized functions returned, by function and arguments.
+        beside: the nodes of ops that were given an unknown value beside others, by its name.
         passed: nodes that passes visited, True where one started there, and the names of unknown
             values that they started from; holds: values that were
             kept with their graphs (`holds`). Neither tells states apart: what one path did with
@@ -127,6 +128,7 @@ class State:
     attrs: dict[Key, Value] = field(default_factory=dict)
     issued: dict[int, None] = field(default_factory=dict)
     memos: dict[Key, Value] = field(default_factory=dict)
+    beside: dict[Key, tuple[NodeId, ...]] = field(default_factory=dict)
     passed: dict[NodeId | Key, bool] = field(default_factory=dict)
     holds: dict[tuple[ir.Node, Frame], Held] = field(default_factory=dict)
     facts: dict[tuple[str, Any], Any] = field(default_factory=dict)
@@ -153,6 +155,7 @@ class State:
             bounds=self.bounds.copy(),
             attrs=self.attrs.copy(),
             memos=self.memos.copy(),
+            beside=self.beside.copy(),
             issued=self.issued.copy(),
             facts=self.facts.copy(),
             past=self.past.copy(),
