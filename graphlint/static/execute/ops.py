@@ -111,7 +111,9 @@ def adopt_unknown(state: State, place: ir.Node, values: Sequence[Value]) -> None
 
 def note_beside(state: State, node: NodeId | None, values: Iterable[Value]) -> None:
     """Note unknown values that an op takes for data: that they have graphs may turn out later."""
-    for value in values if node is not None else ():
+    if node is None:
+        return
+    for value in values:
         if isinstance(value, Sym) and value.node is None and may_be_tensor(value):
             state.beside[value.name] = (*state.beside.get(value.name, ()), node)
 
