@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
@@ -161,7 +162,7 @@ def _run_function(
         ex.begin(relevant.only_calls(module))
         state = cleared(base)
         state.frame = entry_frame(ex, module, func.function)
-        given = _switches(state, func.function)
+        given = {**_switches(state, func.function), **_choices(state, func.function)}
         for after, value in enter(ex, state, func.function, func, (), given):
             ex.finish(after, escaping=(value,))
 
@@ -175,6 +176,30 @@ def _switches(state: State, function: ir.Function | None) -> dict[str, Value]:
         for parameter in (function.parameters if function else ())
         if isinstance(parameter.default, ir.Const) and isinstance(parameter.default.value, bool)
     }
+
+
+def _choices(state: State, function: ir.Function) -> dict[str, Value]:
+    """Leave open which word callers choose: one that a function compares with others."""
+    return {
+        parameter.name: Sym(("parameter", state.frame, parameter.name))
+        for parameter in function.parameters
+        if isinstance(parameter.default, ir.Const)
+        and isinstance(parameter.default.value, str)
+        and parameter.name in _compared(function)
+    }
+
+
+@lru_cache(maxsize=256)
+def _compared(function: ir.Function) -> frozenset[str]:
+    """Return the variables that a function compares with constants."""
+    return frozenset(
+        side.id
+        for statement in function.body
+        for node in ir.walk(statement)
+        if isinstance(node, ir.Compare) and node.op in ("Eq", "NotEq", "In", "NotIn")
+        for side in (node.left, node.right)
+        if isinstance(side, ir.Name)
+    )
 
 
 def _constructor(state: State, cls: Ref) -> ir.Function | None:
@@ -209,8 +234,8 @@ def _run_class(
         given = _switches(state, _constructor(state, cls))
         running = instantiate(ex, state, methods[0].function, cls, (), given)[:MOST_STATES]
         for index in range(ROUNDS):
-            for state, _ in running if index else ():
-                skip_uses(state)
+            for each, _ in running if index else ():
+                skip_uses(each)
             for method in methods:
                 running = _run_method(ex, running, method, index)
         for after, _ in running:

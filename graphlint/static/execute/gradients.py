@@ -318,10 +318,20 @@ def note_root(ex: Executor, state: State, site: Site, root: Value) -> None:
     tensor = state.get(root, Tensor)
     if tensor is None or tensor.node is not None or tensor.leaf is not None:
         return
-    assert isinstance(root, Ref)
-    term = state.facts.get(("term", root.address))
+    term = _term(state, root)
     if term is not None and term.sure:
         ex.records.gradients.constant[ConstantTerm(term.site, site)] = None
+
+
+def is_constant(state: State, value: Value) -> bool:
+    """Whether a value is made of gradients without a graph, and of nothing else."""
+    term = _term(state, value)
+    return term is not None and term.sure
+
+
+def _term(state: State, value: Value) -> Term | None:
+    term = state.facts.get(("term", value.address)) if isinstance(value, Ref) else None
+    return term if isinstance(term, Term) else None
 
 
 def _plain(op: str) -> str:

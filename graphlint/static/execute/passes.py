@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.evaluations import note_use
-from graphlint.static.execute.gradients import note_gradient, note_pass, note_root
+from graphlint.static.execute.gradients import is_constant, note_gradient, note_pass, note_root
 from graphlint.static.execute.graph import (
     Leaf,
     Node,
@@ -143,7 +143,7 @@ def _doubt_keepers(state: State, root: Value, site: Site) -> None:
     if isinstance(root, Sym):
         nodes = [node for name in _names_in(root.name) for node in state.beside.get(name, ())]
         keepers.update(keeper for node in nodes for keeper in state.kept.get(node, ()))
-    elif tensor is not None and tensor.leaf is None:
+    elif tensor is not None and tensor.leaf is None and not is_constant(state, root):
         here = (site.filename, site.function)
         keepers.update(
             k for k, p in state.pending.items() if (p.site.filename, p.site.function) == here

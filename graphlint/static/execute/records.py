@@ -138,7 +138,9 @@ class Records:
 
     def followed(self, site: Site) -> bool:
         """Whether a pass of a call was followed until its graph was out of reach, or visited."""
-        return site in self.settled or any(site == kept for kept, _ in self._reused)
+        if site in self.settled:
+            return True
+        return site not in self._stopped and any(site == kept for kept, _ in self._reused)
 
     def _all_doubts(self) -> Iterator[tuple[Site, Doubt]]:
         yield from self.doubts
