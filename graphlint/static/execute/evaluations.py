@@ -7,7 +7,8 @@ who is not known. That alone is said of a loop over data, or of a function whose
 evaluates: who calls a model once, to look at it, doesn't care.
 
 Each execution counts. One in training mode, one that is differentiated, or whose grad mode is off,
-or can't be told (an unknown decorator or context manager), clears the call of any suspicion.
+or can't be told (an unknown decorator or context manager), clears the call of any suspicion. So
+does one that runs a backward pass of its own, to adapt to what it is given.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
     from graphlint.static.execute.state import State
 
+FORWARD = frozenset(("forward", "__call__"))
 CALLER_DECIDES = Doubt(Confidence.LIKELY, "whoever calls this may turn gradients off")
 CALLER_UNSEEN = Doubt(Confidence.POSSIBLE, "a caller that was not followed may turn gradients off")
 UNKNOWN_MODEL = Doubt(Confidence.LIKELY, "the model's code is not known")
@@ -92,7 +94,7 @@ def _doubts_of_callers(ex: Executor, state: State) -> set[Doubt]:
 
 def _is_within_forward(state: State) -> bool:
     """Whether the call is a part of another module's forward pass."""
-    return any(function.name in ("forward", "__call__") for function in _functions(state))
+    return any(function.name in FORWARD for function in _functions(state))
 
 
 def _functions(state: State) -> list[ir.Function]:
@@ -121,6 +123,13 @@ def note_use(ex: Executor, state: State, nodes: Iterable[NodeId]) -> None:
     for number in reachable(state.graph, nodes) if notes.nodes else ():
         if number in notes.nodes:
             notes.used.add(notes.nodes[number])
+
+
+def note_inner_pass(ex: Executor, state: State) -> None:
+    """Note that a forward pass runs a backward pass itself: it can't do without gradients."""
+    for frame in state.frame.chain():
+        if isinstance(frame.detail, ir.Function) and frame.detail.name in FORWARD:
+            ex.records.evaluations.used.add(site_of(frame.place, frame.parent))
 
 
 def note_dead(ex: Executor, live: Iterable[NodeId]) -> None:

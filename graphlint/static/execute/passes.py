@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
-from graphlint.static.execute.evaluations import note_use
+from graphlint.static.execute.evaluations import note_inner_pass, note_use
 from graphlint.static.execute.gradients import is_constant, note_gradient, note_pass, note_root
 from graphlint.static.execute.graph import (
     Leaf,
@@ -106,6 +106,7 @@ def run_pass(
         visited = visit(ex, request_state, request)
         note_pass(ex, request_state, request, visited)
         note_use(ex, request_state, roots)
+        note_inner_pass(ex, request_state)
         value: Value = NONE
         if form is Form.AUTOGRAD_GRAD:
             value = gradients(ex, request_state, request, visited, wanted, given)
