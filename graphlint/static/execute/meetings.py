@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,9 @@ MOST_BORDERS = 8
 
 OPTIMIZING = ("step", "minimi", "optimi")
 """Parts of names of calls that optimize what a closure computes."""
+
+LOSSES = ("loss", "criteri")
+"""Parts of names of loss functions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +150,21 @@ def _side(state: State, past: Past, mine: set[NodeId], other: set[NodeId]) -> Si
     named = sorted((each for each in found if each), key=lambda each: each.site)
     borders = tuple(named) if None not in found and len(edges) <= MOST_BORDERS else ()
     apart = past.whole and edges and not any(_saves(state, r) for r in past.roots if r in other)
+    apart = apart and any(map(_may_be_trained, _own_leaves(state, mine - other)))
     below = _leaves(state, [inner for _, inner in edges]) if apart else None
     taken = not (below or frozenset()) & state.left.get(past.route, frozenset())
     return Side(past.site, past.route, borders, below, taken)
+
+
+def _own_leaves(state: State, nodes: Iterable[NodeId]) -> Iterator[Leaf]:
+    """Walk the leaves that some nodes use themselves: what is left of a pass that is cut there."""
+    return (leaf for number in nodes for leaf in state.graph[number].leaves)
+
+
+def _may_be_trained(leaf: Leaf) -> bool:
+    """Whether a leaf may be a weight: an unknown loss function is not expected to have any."""
+    name = leaf[1][-1] if leaf[0] == "unknown" and isinstance(leaf[1], tuple) else ""
+    return not any(part in str(name).lower() for part in LOSSES)
 
 
 def _saves(state: State, node: NodeId) -> bool:
