@@ -555,6 +555,8 @@ class Trace:
             followed to its end, say).
         overruled: calls whose `retain_graph` was off while `create_graph` was on, and freed the
             graph: the one is no repetition of the other there.
+        alone: calls that wrote a `retain_graph` which was on while `create_graph` was off, whatever
+            became of the path.
         holds: statements that keep every iteration's graph for nothing.
         passes: calls that run passes of torch's own, and were executed.
         creations: calls that made differentiable gradients.
@@ -585,6 +587,7 @@ class Trace:
     hook_cycles: tuple[HookCycle, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     meetings: tuple[Meeting, ...] = ()
+    alone: frozenset[Site] = frozenset()
     observed: bool = False
 
     def retentions(self) -> Iterator[Retention]:

@@ -51,13 +51,13 @@ def check(trace: Trace) -> Iterator[Claim]:
             seen.add(call.site)
             yield Claim(call.site, (Event(call.site, "passes both flags"),))
     passing = {call.site for call in trace.calls if None not in (call.retain, call.create)}
-    told = seen | trace.overruled
+    told = seen | trace.overruled | trace.alone
     by_site: dict[Site, list[Retention]] = {}
     for kept in trace.retentions():
         by_site.setdefault(kept.site, []).append(kept)
     for site, all_kept in by_site.items():
         witness = (Event(site, "runs with `create_graph` on each time"),)
-        implied = [kept for kept in all_kept if kept.implied and site not in told]
+        implied = [k for k in all_kept if k.implied and not {site, k.at} & told]
         if site in passing and len(implied) == len(all_kept):
             unsure = any(kept.doubts or kept.at != site for kept in implied)
             yield Claim(site, witness, frozenset((OTHER_CALLERS,)) if unsure else frozenset())

@@ -12,6 +12,7 @@ from graphlint.static.execute.accumulated import note_used, set_apart
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.compiled import compile_value
 from graphlint.static.execute.distributions import DENSITY, make_distribution
+from graphlint.static.execute.gradients import in_entry
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import make_layer, make_optimizer, parameters
 from graphlint.static.execute.ops import apply_inplace, apply_op, is_tensor, note_tensor
@@ -28,6 +29,7 @@ from graphlint.static.execute.values import (
     Method,
     Ref,
     Scaler,
+    Sym,
     Tensor,
     Tuple,
     Value,
@@ -278,7 +280,8 @@ def _call_other(
     if name.startswith(("torch.cuda", "torch.backends", "torch.utils.data", "torch.random")):
         return [(state, state.sym(node))]
     if last == "is_grad_enabled":
-        return [(state, Const(state.grad))]
+        decided = not (state.grad and in_entry(state))  # else whoever calls the entry decides
+        return [(state, Const(state.grad) if decided else Sym(("global", "grad mode")))]
     if last in COLLECTIVES and name.startswith("torch.distributed") and ".nn." not in name:
         return [(state, state.sym(node))]
     if last == "kl_divergence":

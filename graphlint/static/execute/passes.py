@@ -62,6 +62,8 @@ PARAMETERS: Mapping[Form, tuple[str, ...]] = {
     Form.WRAPPER: ("loss", "gradient", "retain_graph", "create_graph", "inputs"),
 }
 TAKEN_FOR_DATA = Doubt(Confidence.POSSIBLE, "a later pass starts from a value of unknown origin")
+FORMER_FLAG = "retain_variables"
+"""What `retain_graph` was called before torch 0.2, and may still be in programs of that time."""
 FLAG_FOREIGN = Doubt(Confidence.POSSIBLE, "whether the graph is kept can't be told here")
 FLAG_UNKNOWN = Doubt(Confidence.LIKELY, "whether the graph is kept depends on a setting")
 
@@ -216,8 +218,12 @@ def _flags(
     """Decide the flags: (state, asked, retains, creates, doubts about a pass that frees)."""
     retain, create = given.get("retain_graph"), given.get("create_graph")
     decided = []
+    former = given.get(FORMER_FLAG)
     for first, creates in truth(state, create) if create is not None else [(state, False)]:
-        if retain is None or retain == NONE:
+        if former is not None:
+            for second, kept in truth(first, former):
+                decided.append((second, False, kept or creates, creates, _unknown(former)))
+        elif retain is None or retain == NONE:
             decided.append((first, False, creates, creates, _unknown(create)))
         elif isinstance(retain, Sym) and retain == create:
             decided.append((first, creates, creates, creates, _unknown(create)))

@@ -57,6 +57,7 @@ class Records:
         clashes: passes that torch refuses.
         doubts: what weakens claims about every execution of a call.
         overruled: calls that freed their graph although `create_graph` was on.
+        alone: calls that wrote a `retain_graph` which kept a graph while `create_graph` was off.
         gradients: what is done with gradients.
         evaluations: what is done with the graphs of models in evaluation mode.
         meetings: which passes visit what earlier ones visited.
@@ -76,6 +77,7 @@ class Records:
     clashes: dict[Clash, None] = field(default_factory=dict)
     doubts: dict[tuple[Site, Doubt], None] = field(default_factory=dict)
     overruled: dict[Site, None] = field(default_factory=dict)
+    alone: set[Site] = field(default_factory=set)
     holds: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     absolved: set[Site] = field(default_factory=set)
     stepping: set[object] = field(default_factory=set)
@@ -180,6 +182,10 @@ class Records:
         """Note that a call's `retain_graph` was off while `create_graph` was on."""
         self.overruled[site] = None
 
+    def keep_alone(self, at: Site) -> None:
+        """Note that a call wrote `retain_graph`, and nothing else kept the graph."""
+        self.alone.add(at)
+
     def clash(self, found: Clash) -> None:
         """Take over a pass that torch refuses."""
         if self.joined:
@@ -233,6 +239,7 @@ class Records:
             visits=tuple(self.visits),
             hook_cycles=tuple(self.hook_cycles),
             evaluations=self.evaluations.unused(),
+            alone=frozenset(self.alone),
         )
 
 

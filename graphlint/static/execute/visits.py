@@ -109,6 +109,8 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
         _report_modified(ex, state, request, [n for n in visited if n in sure])
     chain = _link_reuses(ex, state, request, visited, carried)
     saving = [node for node in visited if state.graph[node].saves is not NO]
+    if request.asked and not request.creates:
+        ex.records.keep_alone(request.at)
     if request.retains and request.roots:
         _keep(state, request, number, visited, chain, bool(ex.running_callbacks))
         for node in visited:
@@ -200,19 +202,22 @@ def _called_again(ex: Executor, state: State, earlier: Frame | None) -> frozense
 def _report_modified(
     ex: Executor, state: State, request: Request, visited: Iterable[NodeId]
 ) -> None:
-    """Report nodes that saved a tensor which was changed in place since."""
+    """Report nodes that saved a tensor which was changed in place since: one for each keeper."""
+    told: set[Site | None] = set()
     for number in visited:
         node = state.graph[number]
         leaf = state.stale(node) if node.saves is YES else None
-        if leaf is not None:
-            keepers = [state.pending[p] for p in state.kept.get(number, ()) if p in state.pending]
-            earlier = keepers[-1].site if keepers else None
+        if leaf is None:
+            continue
+        keepers = [state.pending[p] for p in state.kept.get(number, ()) if p in state.pending]
+        earlier = keepers[-1].site if keepers else None
+        if earlier not in told:
+            told.add(earlier)
             built = site_of(node.place, node.frame)
             step = state.changed.get(leaf)
             doubts = _called_again(ex, state, node.frame)
             clash = Clash(Broken.MODIFIED, earlier, request.site, built, False, step, doubts)
             ex.records.clash(clash)
-            return
 
 
 def _link_reuses(
