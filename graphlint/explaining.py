@@ -22,6 +22,7 @@ from graphlint.trace import Broken, Built, Clash, Doubt, Event, Site, Span, Trac
 
 MOST_BUILT = 6  # places that build a graph, of one story
 MOST_CALLERS = 3
+FOREIGN = "a graph that comes from outside the analysed code"
 Texts = Callable[[str], str]
 
 
@@ -156,7 +157,8 @@ class _Teller:
         visited = {built.site for _, built in again}
         events = [*self._graph(visits, visited), Event(site, "visits the graph, and keeps it")]
         for by, built in {by.site: (by, built) for by, built in again}.values():
-            what = f"visits what {self._place(built.site, here=False)} built again"
+            source = f"what {self._place(built.site, here=False)} built"
+            what = f"visits {source if built.site.filename else FOREIGN} again"
             events.append(Event(by.site, f"{what}, and {_does(by)} it"))
         return Story(site, headline, tuple(events), tuple(self._remarks(site, visits)))
 
@@ -189,7 +191,8 @@ class _Teller:
 
     def _graph(self, visits: Iterable[Visit], wanted: set[Site]) -> Iterator[Event]:
         """Yield where a graph is built that passes visit; the wanted places come first."""
-        built = dict.fromkeys(b for visit in visits for b in visit.built if b.saves is not False)
+        found = (b for visit in visits for b in visit.built if b.saves is not False)
+        built = dict.fromkeys(b for b in found if b.site.filename)
         by_site = {each.site: each for each in built}
         chosen = sorted(by_site.values(), key=lambda b: (b.site not in wanted, not b.saves))
         for each in sorted(chosen[:MOST_BUILT], key=lambda b: b.site):
@@ -258,6 +261,8 @@ class _Teller:
         return f"{loop}{other}" + (f", `{self._code(site)}`" if quote else "")
 
     def _quote(self, site: Site) -> str:
+        if not site.filename:
+            return FOREIGN
         return f"`{self._code(site)}` of {self._place(site, here=False)}"
 
     def _code(self, site: Site) -> str:

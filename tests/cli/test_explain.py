@@ -84,6 +84,16 @@ def test_why_a_finding_is_unsure(graphlint: Run, project: Path) -> None:
     assert "= likely: the graph is handed to `unknown`, whose code is not known" in out
 
 
+def test_a_graph_that_callers_built_has_no_place(graphlint: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.py").write_text(
+        "import torch\n\n\ndef rows(outputs, inputs):\n    parts = torch.split(outputs, 1)\n"
+        "    return [torch.autograd.grad(p.sum(), inputs, retain_graph=True) for p in parts]\n"
+    )
+    status, out, err = graphlint("explain", "rows.py:6")
+    assert (status, err) == (0, "")
+    assert "visits a graph that comes from outside the analysed code again, and keeps it" in out
+
+
 def test_a_leak_is_explained_by_its_finding(graphlint: Run, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
         "import torch\n\nweight = torch.randn(3, requires_grad=True)\ntotal = 0\n"
