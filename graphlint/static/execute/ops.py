@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 UNKNOWN_OP = Op(MAYBE, "?*")
 SMALL_LIST = 8
+COUNTING = frozenset("chunk unsafe_chunk tensor_split".split())
+"""Ops that are told the number of parts; `split` is told their size, `unbind` an axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def apply_op(
     inputs = op_inputs(state, row, args, keywords)
     node = record_op(state, place, name, row, inputs)
     note_beside(state, node, [*args, *keywords.values()])
-    made = _results(state, place, row, node, args, keywords)
+    made = _results(state, place, name, row, node, args, keywords)
     follow(state, place, name, args, keywords, made)
     return made
 
@@ -202,13 +204,14 @@ def _is_saved(inputs: Sequence[Input], index: int) -> bool:
 def _results(
     state: State,
     place: ir.Node,
+    name: str,
     row: Op,
     node: NodeId | None,
     args: Sequence[Value],
     keywords: Mapping[str, Value],
 ) -> Value:
     if row.results == "list":
-        return _list_result(state, place, node, args)
+        return _list_result(state, place, name, node, args)
     count = row.results
     if count == "dim":
         by_position = len(args) > 1 and not is_tensor(state, args[1])
@@ -219,13 +222,24 @@ def _results(
     return Tuple(tuple(state.tensor(place, each) for each in made))
 
 
-def _list_result(state: State, place: ir.Node, node: NodeId | None, args: Sequence[Value]) -> Value:
-    count = args[1] if len(args) > 1 else None
-    if isinstance(count, Const) and isinstance(count.value, int) and 0 < count.value <= SMALL_LIST:
-        items = tuple(state.tensor(place, node) for _ in range(count.value))
-        return state.new(place, List(items))
+def _list_result(
+    state: State, place: ir.Node, name: str, node: NodeId | None, args: Sequence[Value]
+) -> Value:
+    count = _count_of_parts(state, name.rpartition(".")[2], args[1] if len(args) > 1 else None)
+    if count is not None and 0 < count <= SMALL_LIST:
+        return state.new(place, List(tuple(state.tensor(place, node) for _ in range(count))))
     pair = (state.tensor(place, node), state.tensor(place, node))
     return state.new(place, List(pair, state.sym(place, "length")))
+
+
+def _count_of_parts(state: State, name: str, given: Value | None) -> int | None:
+    """Say how many parts a tensor is cut into, None where that depends on its shape."""
+    if name in COUNTING and isinstance(given, Const) and isinstance(given.value, int):
+        return given.value
+    found = state.get(given, List)
+    if found is not None and found.length is None:
+        return len(found.items)
+    return len(given.items) if isinstance(given, Tuple) else None
 
 
 def apply_inplace(
