@@ -87,7 +87,7 @@ def test_why_a_finding_is_unsure(graphlint: Run, project: Path) -> None:
 def test_a_graph_that_callers_built_has_no_place(graphlint: Run, tmp_path: Path) -> None:
     (tmp_path / "rows.py").write_text(
         "import torch\n\n\ndef rows(outputs, inputs):\n    parts = torch.split(outputs, 1)\n"
-        "    for part in parts:\n        torch.autograd.grad(part.sum(), inputs, retain_graph=True)\n"
+        "    for p in parts:\n        torch.autograd.grad(p.sum(), inputs, retain_graph=True)\n"
     )
     status, out, err = graphlint("explain", "rows.py:7")
     assert (status, err) == (0, "")

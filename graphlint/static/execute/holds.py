@@ -16,7 +16,7 @@ enough. Otherwise the path has to end first, without the graph having been hande
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -201,16 +201,37 @@ def _is_trimmed(ex: Executor, state: State, name: str) -> bool:
 def note_start(state: State, call: ir.Call, root: Value) -> None:
     """Note the unknown value that a pass starts from: that torch lets it shows that it has a graph.
 
-    So does a pass from what is computed of this value alone, as in `scaler.scale(loss).backward()`.
+    So does a pass from what is computed of this value alone, as in `scaler.scale(loss).backward()`
+    and in `loss = cross_entropy(output, label)`.
     """
-    values = [root]
+    values = [root, *_sources(state, call, root)]
     if isinstance(call.func, ir.Attribute):
         found = [state.lookup(variable) for variable in set(operands(call.func.value))]
         used = [value for value in found if value is not None and state.nodes(value)]
-        values = [root, *used] if len(used) == 1 else values
+        values += used if len(used) == 1 else []
     for value in values:
         if isinstance(value, Sym):
             state.passed[value.name] = True
+
+
+def _sources(state: State, call: ir.Call, root: Value) -> Iterator[Value]:
+    """Walk back from a pass's root over the variables that this function computed it of alone."""
+    here, chain = site_of(call, state.frame), set(_chain(state, list(state.nodes(root))))
+    for node in [state.graph[number] for number in chain]:
+        place = site_of(node.place, node.frame)
+        if (place.filename, place.function) == (here.filename, here.function):
+            found = [state.lookup(variable) for variable in set(operands(node.place))]
+            used = [value for value in found if value is not None and state.nodes(value)]
+            if len(used) == 1 and chain.issuperset(state.nodes(used[0])):
+                yield used[0]
+
+
+def _chain(state: State, nodes: Sequence[NodeId]) -> Iterator[NodeId]:
+    """Walk the nodes below one, as long as each stands on the next alone."""
+    while len(nodes) == 1:
+        yield nodes[0]
+        node = state.graph[nodes[0]]
+        nodes = () if node.leaves else node.inputs
 
 
 def note_visit(

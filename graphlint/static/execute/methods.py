@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 
 MOVES = frozenset("to cuda cpu double half float bfloat16 type contiguous clone long int".split())
 VIEWS = frozenset(
-    "view reshape permute transpose squeeze unsqueeze repeat expand flatten t chunk split flip".split()
+    "view reshape permute transpose squeeze unsqueeze repeat expand flatten t chunk split "
+    "flip".split()
 )
 TEXT_METHODS = frozenset(
     "startswith endswith lower upper strip lstrip rstrip removeprefix removesuffix title".split()
