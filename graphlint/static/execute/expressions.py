@@ -155,8 +155,9 @@ def _signed(op: str, value: Const) -> Value:
 def _not(state: State, value: Value) -> Results:
     if isinstance(value, Sym):
         return [(state, negate(value))]
-    origin = value.origin if isinstance(value, Const) else None
-    return [(after, Const(not way, origin)) for after, way in truth(state, value)]
+    if isinstance(value, Const):
+        return [(state, replace(value, value=not value.value))]
+    return [(after, Const(not way)) for after, way in truth(state, value)]
 
 
 def _boolean(ex: Executor, node: ir.Boolean, state: State) -> Results:
@@ -299,12 +300,18 @@ def _if_else(ex: Executor, node: ir.IfElse, state: State) -> Results:
 
 def assumed(condition: Value, results: Results) -> Results:
     """Mark constants that follow from a condition on where in a loop the program is."""
-    if not (isinstance(condition, Sym) and depends_on_position(condition)):
+    assumed = isinstance(condition, Sym) and depends_on_position(condition)
+    counted = isinstance(condition, Const) and condition.counted
+    if not assumed and not counted:
         return results
     return [
-        (state, replace(value, assumed=True) if isinstance(value, Const) else value)
+        (state, _marked(value, assumed, counted) if isinstance(value, Const) else value)
         for state, value in results
     ]
+
+
+def _marked(value: Const, assumed: bool, counted: bool) -> Const:
+    return replace(value, assumed=value.assumed or assumed, counted=value.counted or counted)
 
 
 def _walrus(ex: Executor, node: ir.Walrus, state: State) -> Results:

@@ -9,6 +9,7 @@ from graphlint.static import ir
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.classes import find_method
 from graphlint.static.execute.evaluations import forget_unknown_context, note_unknown_context
+from graphlint.static.execute.generators import catch_up
 from graphlint.static.execute.items import Items, iterate
 from graphlint.static.execute.merge import NEXT, Flow, Outcome, merge
 from graphlint.static.execute.numbers import compare
@@ -73,6 +74,8 @@ def _iteration(
         state.temps = (*temps, Tuple(items.values))
         within = items.yielded[index] if index < len(items.yielded) else None
         ex.enter(state, node, "loop", index=index, within=within)
+        if within is not None:
+            catch_up(state, within)
         for bound in assign(ex, state, node.target, item, node):
             for after, flow in run_block(ex, node.body, bound):
                 after.frame, after.temps = frame, temps

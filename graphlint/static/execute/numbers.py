@@ -128,7 +128,8 @@ def compare(state: State, op: str, left: Value, right: Value) -> Value:
         op, left, right = {"Is": "Eq", "IsNot": "NotEq"}.get(op, op), first, second
     if is_exact(left) and is_exact(right):
         try:
-            return Const(bool(COMPARISON[op](left.value, right.value)))
+            counted = is_number(left) and is_number(right)
+            return Const(bool(COMPARISON[op](left.value, right.value)), counted=counted)
         except TypeError:
             return Sym(("compare", op, *_names(left, right)))
     if op not in ("Is", "IsNot", "In", "NotIn"):

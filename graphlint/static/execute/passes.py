@@ -61,6 +61,7 @@ PARAMETERS: Mapping[Form, tuple[str, ...]] = {
     ),
     Form.WRAPPER: ("loss", "gradient", "retain_graph", "create_graph", "inputs"),
 }
+FLAGS = ("retain_graph", "create_graph")
 TAKEN_FOR_DATA = Doubt(Confidence.POSSIBLE, "a later pass starts from a value of unknown origin")
 FORMER_FLAG = "retain_variables"
 """What `retain_graph` was called before torch 0.2, and may still be in programs of that time."""
@@ -78,6 +79,7 @@ def run_pass(
 ) -> Results:
     """Run a backward pass: one outcome for every way its flags can turn out."""
     given = {**dict(zip(PARAMETERS[form], args, strict=False)), **keywords}
+    given.update((name, _written(state, given[name])) for name in FLAGS if name in given)
     root = given.get(PARAMETERS[form][0], NONE)
     roots = pass_roots(ex, call, state, root)
     site = site_of(call, state.frame)
@@ -181,6 +183,26 @@ def is_result(name: object) -> bool:
     """Whether an unknown value is what a call returned, or a part of that: a graph of its own."""
     made = source(name)
     return isinstance(made, tuple) and made[:1] == ("made",)
+
+
+def _written(state: State, flag: Value) -> Value:
+    """Forget who handed a flag on, unless that call is under way or wrote the flag as a literal.
+
+    A call that is over, such as one that made a closure, and was handed the flag itself says less
+    of the pass than the pass does.
+    """
+    if not isinstance(flag, (Const, Sym)) or flag.origin is None:
+        return flag
+    call, _ = flag.origin
+    under_way = any(frame.place is call for frame in state.frame.chain())
+    return flag if under_way or _passes_literal(call, flag) else replace(flag, origin=None)
+
+
+def _passes_literal(call: ir.Node, flag: Const | Sym) -> bool:
+    if not isinstance(call, ir.Call) or not isinstance(flag, Const):
+        return False
+    passed = (*call.args, *(keyword.value for keyword in call.keywords))
+    return any(isinstance(each, ir.Const) and each.value is flag.value for each in passed)
 
 
 def _allows_unused(given: Mapping[str, Value]) -> bool:

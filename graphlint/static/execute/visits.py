@@ -112,7 +112,8 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     if request.asked and not request.creates:
         ex.records.keep_alone(request.at)
     if request.retains and request.roots:
-        _keep(state, request, number, visited, chain, bool(ex.running_callbacks))
+        open_ended = bool(ex.running_callbacks) or _counts_rounds(state, request)
+        _keep(state, request, number, visited, chain, open_ended)
         for node in visited:
             state.freed.pop(node, None)
     else:
@@ -279,6 +280,12 @@ def _in_chain(pending: Pending) -> frozenset[Doubt]:
     callers = (pending.site, pending.origin or pending.site)
     here = built is not None and built.function in [site.function for site in callers]
     return (doubts - {FOREIGN}) | {MIXED} if here and FOREIGN in doubts else doubts
+
+
+def _counts_rounds(state: State, request: Request) -> bool:
+    """Whether the flag says how far a `while` loop has come, of which only the start is followed."""
+    counted = isinstance(request.flag, Const) and request.flag.counted
+    return counted and any(isinstance(frame.place, ir.While) for frame in state.frame.chain())
 
 
 def _keep(
