@@ -332,11 +332,13 @@ class ConstantTerm:
         later: the pass that differentiates a loss made of it.
         added: where a term made of the gradient was added to that loss; None where the loss is
             made of nothing else, so that the later pass raises.
+        residual: it was added to what is made of the gradient's own output, not to a loss.
     """
 
     site: Site
     later: Site
     added: Site | None = None
+    residual: bool = False
 
 
 @dataclass(frozen=True, slots=True)

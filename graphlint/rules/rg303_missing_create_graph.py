@@ -2,11 +2,13 @@
 
 ## What it does
 Flags a gradient made without `create_graph=True` that is put into a loss: as a penalty on its size,
+as a term of a differential equation's residual beside the function itself or its other derivatives,
 or as the whole of what a later pass differentiates.
 
 ## Why it matters
 Without `create_graph` a gradient is a constant. A penalty made of it changes the value of the loss
-and nothing else: the model trains as if it were not there. Where the loss is made of nothing but
+and nothing else: the model trains as if it were not there. In a residual, the model is not told how
+its derivative changes with the weights. Where the loss is made of nothing but
 the gradient, the pass raises "element 0 of tensors does not require grad". `retain_graph=True`
 keeps the first graph, but does not make the gradient differentiable.
 
@@ -51,13 +53,17 @@ from graphlint.trace import ConstantTerm, Event, Trace
 def check(trace: Trace) -> Iterator[Claim]:
     """Yield every gradient that a later pass takes for a constant."""
     for term in trace.constants:
-        yield Claim(term.site, _witness(term), message=_RAISES if term.added is None else None)
+        message = _RAISES if term.added is None else _RESIDUAL if term.residual else None
+        yield Claim(term.site, _witness(term), message=message)
 
 
 def _witness(term: ConstantTerm) -> tuple[Event, ...]:
     made = Event(term.site, "makes a gradient that is a constant")
     if term.added is None:
         return made, Event(term.later, "differentiates it, and raises")
+    if term.residual:
+        added = Event(term.added, "adds it to what is made of the output that it is a gradient of")
+        return made, added, Event(term.later, "differentiates the sum, but not the gradient in it")
     added = Event(term.added, "adds a penalty made of it to a loss")
     return made, added, Event(term.later, "differentiates the loss: the penalty has no effect")
 
@@ -65,6 +71,10 @@ def _witness(term: ConstantTerm) -> tuple[Event, ...]:
 _RAISES = (
     "A later pass differentiates this gradient, which is a constant, and raises: pass "
     "`create_graph=True`."
+)
+_RESIDUAL = (
+    "This gradient is a constant in the loss that it becomes a part of, and is not differentiated "
+    "with the rest: pass `create_graph=True`."
 )
 RULE = Rule(
     code="RG303",

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.constants import note_gone
 from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.gradients import in_entry
 from graphlint.static.execute.graph import Leaf
@@ -65,7 +66,9 @@ def note_used(ex: Executor, state: State, leaves: Iterable[Leaf] | None = None) 
 def note_thrown_away(ex: Executor, state: State, leaves: Iterable[Leaf], site: Site) -> None:
     """Note that the gradients of some leaves are cleared."""
     set_apart(state)
-    for route, mine in _taken(state, frozenset(leaves)):
+    gone = frozenset(leaves)
+    note_gone(state, gone)
+    for route, mine in _taken(state, gone):
         for leaf in mine:
             ex.records.meetings.cleared.setdefault((route, leaf), site)
             if ("met", route) in state.facts:

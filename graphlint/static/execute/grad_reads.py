@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.accumulated import note_used, set_apart
+from graphlint.static.execute.constants import note_read
 from graphlint.static.execute.gradients import has_switches, note_cleared, note_hook, note_touched
 from graphlint.static.execute.graph import Graph, surely_reachable
 from graphlint.static.execute.records import site_of
@@ -67,6 +68,7 @@ def read_grad(ex: Executor, state: State, node: ir.Node, owner: Ref, found: Tens
     note_used(ex, state, None if found.leaf is None else [found.leaf])
     made = state.tensor(node)
     if found.node is None:
+        note_read(state, made, found.leaf)
         return made
     same = perhaps_same(state.graph, found.node)
     retained = [about for name, about in state.facts if name == "retained"]

@@ -1,4 +1,4 @@
-"""Gradients that are made: who differentiates them, and who takes them for constants.
+"""Gradients that are made, and who differentiates them.
 
 # Note [Facts about gradients]
 What a path learned of its gradients stands in `State.facts`, by a name and what it is about. It
@@ -9,12 +9,12 @@ some path does it, or keeps a claim about every path from being made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.classes import members
+from graphlint.static.execute.constants import note_constants, note_graded, note_made
 from graphlint.static.execute.evaluations import note_use
 from graphlint.static.execute.gradient_records import Maker
 from graphlint.static.execute.graph import Node, reachable
@@ -25,18 +25,16 @@ from graphlint.static.execute.values import (
     Func,
     Instance,
     Layer,
-    List,
     Method,
     NodeId,
     Partial,
     Ref,
     Sym,
     Tensor,
-    Tuple,
     Value,
 )
 from graphlint.static.knowledge.facts import MAYBE
-from graphlint.trace import Confidence, ConstantTerm, Doubt, Form, Site
+from graphlint.trace import Confidence, Doubt, Form, Site
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
@@ -45,35 +43,10 @@ if TYPE_CHECKING:
 
 CALLER_CLEARS = Doubt(Confidence.LIKELY, "whoever calls this may clear the gradients")
 UNKNOWN_OWNER = Doubt(Confidence.POSSIBLE, "whose gradients these are is not known")
-SIZING = frozenset("norm pow square abs vector_norm matrix_norm mse_loss l1_loss".split())
-"""Ops that say how large a gradient is, which only a penalty asks for."""
-REDUCING = frozenset("norm sum mean vector_norm mse_loss l1_loss max min".split())
-ADDING = frozenset("add sub neg mul div sum mean stack true_divide".split())
-"""Ops that combine losses into one."""
-WEIGHING = frozenset("mul div true_divide add sub matmul mm mv dot bmm where lerp".split())
-"""Ops whose operands all have a part in the result's gradient."""
-MOST_ITEMS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A gradient without a graph, or what was computed of some.
-
-    Attributes:
-        site: the pass that made the gradient.
-        sized: it says how large the gradient is.
-        scalar: it is one number.
-        sure: nothing that is not known was mixed in: that may have a graph.
-    """
-
-    site: Site
-    sized: bool = False
-    scalar: bool = False
-    sure: bool = True
 
 
 # ------------------------------------------------------------------------------- differentiable
-def note_pass(ex: Executor, state: State, request: Request, visited: Iterable[NodeId]) -> None:
+def note_pass(ex: Executor, state: State, request: Request, visited: Sequence[NodeId]) -> None:
     """Note what a pass means for gradients that were made before it, and for those it makes."""
     notes = ex.records.gradients
     if request.form is not Form.WRAPPER:
@@ -81,7 +54,8 @@ def note_pass(ex: Executor, state: State, request: Request, visited: Iterable[No
     for number in reachable(state.graph, request.roots) if notes.nodes else ():
         if number in notes.nodes:
             notes.used.add(notes.nodes[number])
-    _note_constants(ex, state, request)
+    note_constants(ex, state, request)
+    note_graded(state, request, visited)
     if request.form is not Form.AUTOGRAD_GRAD:
         _note_graded(state, request)
     if request.creates:
@@ -170,16 +144,11 @@ def note_gradient(ex: Executor, state: State, request: Request, made: Ref) -> No
     notes = ex.records.gradients
     tensor = state.get(made, Tensor)
     if not request.creates:
-        if _surely_off(request.create) and state.grad:
-            state.facts["term", made.address] = Term(request.site)
+        note_made(state, request, made)
     elif tensor is not None and tensor.node is not None:
         notes.nodes[tensor.node] = maker_of(request)
     else:
         notes.used.add(maker_of(request))  # what it is made of can't be told
-
-
-def _surely_off(flag: Value | None) -> bool:
-    return flag is None or (isinstance(flag, Const) and not flag.assumed)
 
 
 def note_cleared(ex: Executor, state: State) -> None:
@@ -251,102 +220,3 @@ def note_end(ex: Executor, state: State) -> None:
         elif isinstance(found, Env) and found.parent is None:
             kept += found.vars.values()
     note_escape(ex, state, [value for value in kept if not isinstance(value, Func)])
-
-
-# ----------------------------------------------------------------------------------- constants
-def follow(
-    state: State,
-    place: ir.Node,
-    name: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-    made: Value,
-) -> None:
-    """Follow gradients without a graph through an op: into a penalty, and into a loss."""
-    tensor = state.get(made, Tensor)
-    if not state.facts or tensor is None or not isinstance(made, Ref) or not state.grad:
-        return
-    given = (*args, *keywords.values())
-    tensors = [ref for arg in given for ref in _tensors(state, arg)]
-    terms = [term for ref in tensors if (term := state.facts.get(("term", ref.address)))]
-    if not terms:
-        return
-    if tensor.node is not None:
-        state.facts.pop(("term", made.address), None)  # changed in place
-    last = _plain(name)
-    term = _combined(last, terms, len(terms) == len(tensors))
-    if last in WEIGHING and any(isinstance(arg, Sym) for arg in given):
-        if not term.sized:
-            return  # what is not known may be a parameter that weighs the gradient
-        term = replace(term, sure=False)
-    if tensor.node is None:
-        reduced = last in REDUCING and len(args) == 1 and not keywords
-        state.facts["term", made.address] = replace(term, scalar=term.scalar or reduced)
-    elif last == "add":
-        for each in terms:
-            if each.sized and each.scalar:
-                state.facts["penalty", tensor.node] = (each.site, site_of(place, state.frame))
-
-
-def _combined(op: str, terms: Sequence[Term], alone: bool) -> Term:
-    """Return what an op makes of terms; `alone` says that it is given no other tensors."""
-    sized = any(term.sized for term in terms) or op in SIZING or (op == "mul" and len(terms) > 1)
-    scalar = alone and all(term.scalar for term in terms)
-    return Term(terms[0].site, sized, scalar, all(term.sure for term in terms))
-
-
-def _tensors(state: State, value: Value, depth: int = MOST_ITEMS) -> Iterator[Ref]:
-    found = state.get(value, List)
-    if isinstance(value, Ref) and state.get(value, Tensor):
-        yield value
-    elif depth:
-        for item in found.items if found else value.items if isinstance(value, Tuple) else ():
-            yield from _tensors(state, item, depth - 1)
-
-
-def _note_constants(ex: Executor, state: State, request: Request) -> None:
-    """Report losses that take a gradient for a constant, or that are one."""
-    penalties = {node: about for (name, node), about in state.facts.items() if name == "penalty"}
-    for number in _summands(state, request.roots) if penalties else ():
-        if number in penalties:
-            site, where = penalties[number]
-            ex.records.gradients.constant[ConstantTerm(site, request.site, where)] = None
-
-
-def note_root(ex: Executor, state: State, site: Site, root: Value) -> None:
-    """Report a pass that starts from a gradient without a graph: it raises."""
-    tensor = state.get(root, Tensor)
-    if tensor is None or tensor.node is not None or tensor.leaf is not None:
-        return
-    term = _term(state, root)
-    if term is not None and term.sure:
-        ex.records.gradients.constant[ConstantTerm(term.site, site)] = None
-
-
-def is_constant(state: State, value: Value) -> bool:
-    """Whether a value is made of gradients without a graph, and of nothing else."""
-    term = _term(state, value)
-    return term is not None and term.sure
-
-
-def _term(state: State, value: Value) -> Term | None:
-    term = state.facts.get(("term", value.address)) if isinstance(value, Ref) else None
-    return term if isinstance(term, Term) else None
-
-
-def _plain(op: str) -> str:
-    """Return an op's name without its module, and without the mark of an in-place form."""
-    return op.rpartition(".")[2].rstrip("_")
-
-
-def _summands(state: State, roots: Iterable[NodeId]) -> Iterator[NodeId]:
-    """Walk the nodes that a loss is the sum of."""
-    seen: set[NodeId] = set()
-    todo = list(roots)
-    while todo:
-        number = todo.pop()
-        node = state.graph[number]
-        if number not in seen and not node.unknown and _plain(node.op) in ADDING:
-            seen.add(number)
-            yield number
-            todo += node.inputs

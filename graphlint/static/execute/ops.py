@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.gradients import follow
+from graphlint.static.execute.constants import follow
 from graphlint.static.execute.graph import Leaf
 from graphlint.static.execute.passes import foreign_node
 from graphlint.static.execute.records import site_of

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
+from graphlint.static.execute.constants import is_constant, note_root
 from graphlint.static.execute.evaluations import note_inner_pass, note_use
-from graphlint.static.execute.gradients import is_constant, note_gradient, note_pass, note_root
+from graphlint.static.execute.gradients import note_gradient, note_pass
 from graphlint.static.execute.graph import (
     Leaf,
     Node,

@@ -283,7 +283,7 @@ def _in_chain(pending: Pending) -> frozenset[Doubt]:
 
 
 def _counts_rounds(state: State, request: Request) -> bool:
-    """Whether the flag says how far a `while` loop has come, of which only the start is followed."""
+    """Whether the flag tells the rounds of a `while` loop, of which only the first are followed."""
     counted = isinstance(request.flag, Const) and request.flag.counted
     return counted and any(isinstance(frame.place, ir.While) for frame in state.frame.chain())
 
