@@ -62,9 +62,20 @@ def surely_off(flag: Value | None) -> bool:
 
 def make_term(state: State, request: Request) -> Term:
     """Return the term that a pass without `create_graph` makes."""
-    moved = set(reachable(state.graph, request.nodes or ()))
-    outputs = [n for n in _parts(state.graph, request.roots) if n not in moved]
-    return Term(request.site, frozenset(outputs))
+    moved = reachable(state.graph, request.nodes or ())
+    return Term(request.site, _outputs(state, _parts(state.graph, request.roots)) - set(moved))
+
+
+def _outputs(state: State, nodes: Iterable[NodeId]) -> frozenset[NodeId]:
+    """Return some nodes, and where gradients with a graph are among them, what these are of."""
+    known = frozenset(nodes)
+    of = [about for n in known if (about := state.facts.get(("gradient of", n)))]
+    return known.union(*of)
+
+
+def note_differentiable(state: State, request: Request, made: NodeId) -> None:
+    """Note what a gradient with a graph is a gradient of."""
+    state.facts["gradient of", made] = _outputs(state, _parts(state.graph, request.roots))
 
 
 def note_made(state: State, request: Request, made: Ref) -> None:
@@ -142,13 +153,14 @@ def _note_sum(
 ) -> None:
     """Note terms that are added to what has a graph (Note [Constants in losses])."""
     site = site_of(place, state.frame)
-    below: set[NodeId] | None = None
+    below: frozenset[NodeId] | None = None
     for term in terms:
         if term.sized and term.scalar:
             state.facts["penalty", node] = (term.site, site)
             continue
         if below is None:
-            below = set(reachable(state.graph, [n for ref in others for n in state.nodes(ref)]))
+            added = [number for ref in others for number in state.nodes(ref)]
+            below = _outputs(state, reachable(state.graph, added))
         if not below.isdisjoint(term.outputs):
             state.facts["residual", (node, term.site)] = site
 

@@ -9,12 +9,17 @@ some path does it, or keeps a claim about every path from being made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.classes import members
-from graphlint.static.execute.constants import note_constants, note_graded, note_made
+from graphlint.static.execute.constants import (
+    note_constants,
+    note_differentiable,
+    note_graded,
+    note_made,
+)
 from graphlint.static.execute.evaluations import note_use
 from graphlint.static.execute.gradient_records import Maker
 from graphlint.static.execute.graph import Node, reachable
@@ -42,6 +47,8 @@ if TYPE_CHECKING:
     from graphlint.static.execute.visits import Request
 
 CALLER_CLEARS = Doubt(Confidence.LIKELY, "whoever calls this may clear the gradients")
+OWN_OPS = frozenset(("custom", "layer"))
+"""Nodes of which it is not known what their gradients are made of."""
 UNKNOWN_OWNER = Doubt(Confidence.POSSIBLE, "whose gradients these are is not known")
 
 
@@ -139,7 +146,9 @@ def _has_switch(function: ir.Function) -> bool:
     )
 
 
-def note_gradient(ex: Executor, state: State, request: Request, made: Ref) -> None:
+def note_gradient(
+    ex: Executor, state: State, request: Request, visited: Iterable[NodeId], made: Ref
+) -> None:
     """Note a gradient that `autograd.grad` returns."""
     notes = ex.records.gradients
     tensor = state.get(made, Tensor)
@@ -147,8 +156,18 @@ def note_gradient(ex: Executor, state: State, request: Request, made: Ref) -> No
         note_made(state, request, made)
     elif tensor is not None and tensor.node is not None:
         notes.nodes[tensor.node] = maker_of(request)
-    else:
+        note_differentiable(state, request, tensor.node)
+    elif not _is_plain(state, visited):
         notes.used.add(maker_of(request))  # what it is made of can't be told
+
+
+def _is_plain(state: State, visited: Iterable[NodeId]) -> bool:
+    """Whether all that a pass visits is known, so that a gradient without a graph surely has none.
+
+    It has none if what was visited is linear, or if nothing leads to the wanted input.
+    """
+    nodes = [state.graph[number] for number in visited]
+    return not any(node.unknown or node.opaque or node.op in OWN_OPS for node in nodes)
 
 
 def note_cleared(ex: Executor, state: State) -> None:

@@ -278,7 +278,7 @@ def gradients(
     count = _count(state, wanted)
     made = [_gradient(state, request, visited, given) for _ in range(count or 1)]
     for gradient in made:
-        note_gradient(ex, state, request, gradient)
+        note_gradient(ex, state, request, visited, gradient)
     if count is not None:
         return Tuple(tuple(made))
     return state.new(request.call, List((made[0],), state.sym(request.call, "length")))
