@@ -63,7 +63,8 @@ class Records:
         meetings: which passes visit what earlier ones visited.
         holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
         stepping: the loops, as syntax nodes, in which an optimizer steps.
-        settled: calls of which something was followed until nobody could reach its graph.
+        settled: calls of which something was followed until nobody could reach its graph: those
+            that run passes, and those that wrote their flags.
         contexts: tensors that custom functions keep on `ctx`.
         hook_cycles: hooks that hold the graph that holds them.
         joined: paths are joined that may differ in what they go on to do.
@@ -139,10 +140,13 @@ class Records:
         self._stopped.update(self._visited)
 
     def followed(self, site: Site) -> bool:
-        """Whether a pass of a call was followed until its graph was out of reach, or visited."""
+        """Whether a pass was followed until its graph was out of reach, or visited.
+
+        The call runs it, or wrote its flag.
+        """
         if site in self.settled:
             return True
-        return site not in self._stopped and any(site == kept for kept, _ in self._reused)
+        return any(site in kept and kept[0] not in self._stopped for kept in self._reused)
 
     def _all_doubts(self) -> Iterator[tuple[Site, Doubt]]:
         yield from self.doubts
@@ -159,7 +163,7 @@ class Records:
         chain.sort(key=lambda pending: pending.order)
         if len({pending.frame.path for pending in chain}) > 1:
             chain = [replace(p, doubts=p.doubts | {MANY_CALLERS}) for p in chain]
-        self.settled.add(chain[0].site)
+        self.settled.update(site for site in (chain[0].site, chain[0].origin) if site)
         self.runs[Run(tuple([_passed(i, pending) for i, pending in enumerate(chain)]))] = None
 
     def tell(self, visit: Visit) -> None:
