@@ -1,9 +1,9 @@
 """What is true of stores, `create_graph` and `retain_grad`, found out by changing one thing.
 
 A store *leaks* if fewer nodes live from iteration to iteration when it stores without the graph,
-and the program prints the same. `create_graph` is *unneeded* if the program prints the same where
-the graph is kept without it, and *missing* if it prints something else with it; so it is with
-`retain_grad()`.
+and the program prints the same. Where the longest such loop has few iterations, it only *may* leak.
+`create_graph` is *unneeded* if the program prints the same where the graph is kept without it, and
+*missing* if it prints something else with it; so it is with `retain_grad()`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from .facts import Row, Start, View
 from .outcome import Control, Execution, Outcome
 
 LEAK = "leak"
+MAYBE_LEAK = "maybe-leak"
 UNNEEDED_CREATE = "unneeded-create"
 MISSING_CREATE = "missing-create"
 UNNEEDED_RETAIN_GRAD = "unneeded-retain-grad"
 MISSING_RETAIN_GRAD = "missing-retain-grad"
 
 FEWEST_ITERATIONS = 5
+TOO_FEW_ITERATIONS = 3
 ENOUGH = 60
 GRAPHS = re.compile(r",? ?(grad_fn=<[^>]*>|requires_grad=True)")
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e[-+]?\d+)?")
@@ -74,6 +76,7 @@ def _refused(seen: View) -> bool:
 def _leaks(runs: Runs) -> Iterator[Mark]:
     """Yield the stores that leak; of those that store the same value on its way, all are told."""
     leaking: dict[int, list[Lives]] = {}
+    sure: set[int] = set()
     needed: set[int] = set()
     for start, seen in runs:
         written = start.run(Control(count=True)) if seen.written.stored else seen.written
@@ -85,31 +88,38 @@ def _leaks(runs: Runs) -> Iterator[Mark]:
         none = start.run(Control(count=True, cut=harmless))
         for number in sorted(harmless):
             alone = start.run(Control(count=True, cut=harmless - {number}))
-            if _grows(written, cuts[number]) or (alike(none, written) and _grows(alone, none)):
+            rounds = _grows(written, cuts[number])
+            rounds = max(rounds, _grows(alone, none) if alike(none, written) else 0)
+            if rounds >= TOO_FEW_ITERATIONS:
                 leaking.setdefault(number, []).append(cuts[number].lives)
+            if rounds >= FEWEST_ITERATIONS:
+                sure.add(number)
     points = runs[0][0].source.points.stores
     for number, lives in leaking.items():
         same = [n for n, other in leaking.items() if other == lives and n not in needed]
         if number in same[:1]:
             places = frozenset((points[n].file, points[n].row) for n in same)
-            yield Mark((points[number].file, points[number].row), LEAK, places)
+            verdict = LEAK if sure.intersection(same) else MAYBE_LEAK
+            yield Mark((points[number].file, points[number].row), verdict, places)
 
 
-def _grows(written: Outcome, without: Outcome) -> bool:
-    """Tell whether more nodes live in each iteration of some loop than if a store has no graph."""
+def _grows(written: Outcome, without: Outcome) -> int:
+    """Return for how many iterations more nodes live in each than if a store has no graph."""
     pairs = zip(written.lives, without.lives, strict=False)
     return _climbs(tuple((loop, instance, a - b) for (loop, instance, a), (_, _, b) in pairs))
 
 
-def _climbs(lives: Lives) -> bool:
-    """Tell whether a number grows, to the end, over the second half of some loop.
+def _climbs(lives: Lives) -> int:
+    """Return how long the longest loop is over whose second half a number grows, to the end.
 
     An iteration in which it stays may pass: something else may hold the same for a while.
     """
-    return any(
-        len(counts) >= FEWEST_ITERATIONS and _goes_on(counts[len(counts) // 2 - 1 :])
+    climbing = (
+        len(counts)
         for counts in _by_loop(lives)
+        if len(counts) >= TOO_FEW_ITERATIONS and _goes_on(counts[max(0, len(counts) // 2 - 1) :])
     )
+    return max(climbing, default=0)
 
 
 def _goes_on(counts: list[int]) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .facts import Row
 from .marks import (
     LEAK,
+    MAYBE_LEAK,
     MISSING_CREATE,
     MISSING_RETAIN_GRAD,
     UNNEEDED_CREATE,
@@ -219,6 +220,8 @@ def _count_marked(count: _Count, program: Program, judgement: Judgement, found: 
     if judgement.crashes:
         return
     here = {mark.verdict for mark in judgement.marks if found.place in mark.rows}
+    if count.verdict == LEAK and MAYBE_LEAK in here:
+        return  # the loop is too short to tell
     right = count.verdict in here and found.code not in program.meant
     if judgement.errors and not right:
         return  # what would follow can't be told

@@ -186,11 +186,13 @@ def _was_differentiated(state: State, nodes: Iterable[NodeId]) -> bool:
 def _runs_layers(state: State, held: Held) -> bool:
     """Whether the value comes from a network's forward pass, run in the same iteration.
 
-    What saves tensors for certain counts as one, whatever the operation.
+    What saves tensors for certain counts as one, whatever the operation, but for gradients that are
+    differentiable and differentiated by nobody: that is to be said of what makes them (RG302).
     """
     below = (state.graph[number] for number in reachable(state.graph, held.added))
     return any(
         (node.saves is YES or (node.op == "layer" and node.saves is not NO))
+        and node.op != "gradient"
         and _is_made_in(node, held.loops[0], held)
         for node in below
     )
