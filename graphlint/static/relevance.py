@@ -182,15 +182,16 @@ class Relevance:
     def _tell(self, found: dict[str, Names]) -> dict[str, Names]:
         """Let files see names, and whoever imports these files; return what was new to whom."""
         new: dict[str, set[tuple[str, bool]]] = {}
-        todo = list(found.items())
+        todo = {filename: set(names) for filename, names in found.items()}
         while todo:
-            filename, names = todo.pop()
+            filename = next(iter(todo))
             file = self._files.setdefault(filename, _File(self._wanted))
-            unseen = names - file.seen
+            unseen = todo.pop(filename) - file.seen
             if unseen:
                 file.seen |= unseen
                 new.setdefault(filename, set()).update(unseen)
-                todo += [(importer, unseen) for importer in self._importers.get(filename, ())]
+                for importer in self._importers.get(filename, ()):
+                    todo.setdefault(importer, set()).update(unseen)
         return {filename: frozenset(names) for filename, names in new.items()}
 
 

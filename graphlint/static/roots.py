@@ -13,6 +13,11 @@ from graphlint.static.relevance import FEW_FILES, Relevance
 
 ROUNDS = 4
 """How many steps up the chain of callers files are looked for."""
+MOST_FILES = 600
+"""Among more files than these no further callers are looked for: their number knows no end.
+
+Where that many files lead to passes, it is by names that mean something else in most of them.
+"""
 
 
 def choose_roots(
@@ -43,7 +48,7 @@ def choose_roots(
         if len(contents) <= FEW_FILES:
             more = [name for name in others if not modules.keys().isdisjoint(project.imports(name))]
             chosen.update(more)
-        if not more:
+        if not more or len(modules) + len(more) > MOST_FILES:
             break
     known = [modules[name] for name in files if name in modules]
     return [m for m in known if m.filename in chosen or relevance.matters(m)]

@@ -46,6 +46,7 @@ class Budget:
         total: the same for a whole file; entry points that come later share what is left.
         least: what an entry point gets all the same.
         caller: what one gets in a file without passes, which only calls functions of others.
+        loading: what all files that a file imports get together, besides.
         depth: nested calls.
         recursion: nested calls of one function.
         iterations: of a loop whose count is known; a longer one runs for its first two and its
@@ -56,6 +57,7 @@ class Budget:
     total: int = 120_000
     least: int = 2_000
     caller: int = 30_000
+    loading: int = 100_000
     depth: int = 14
     recursion: int = 4
     iterations: int = 4
@@ -110,7 +112,7 @@ class Executor:
         self._evaluate = evaluate
         self._run = run
         self._invoke = invoke
-        self._steps = self._spent = 0
+        self._steps = self._spent = self._loading = 0
         self._limit = self.budget.steps
         self._sharing = False
         self._too_long: set[ir.Function] = set()
@@ -130,7 +132,7 @@ class Executor:
     def begin_file(self, again: bool = False) -> None:
         """Give the next file its steps, and a part of them where it is run again."""
         self._spent = self.budget.total * 3 // 4 if again else 0
-        self._steps = 0
+        self._steps = self._loading = 0
         if self.frames.full:
             self.frames = Frames()
             self.records.evaluations.forget_names()
@@ -159,12 +161,14 @@ class Executor:
         What goes beyond that budget is left out.
         """
         before = (self._steps, self._limit)
-        self._steps, self._limit = 0, self.budget.least
+        left = self.budget.loading - self._loading
+        self._steps, self._limit = 0, min(self.budget.least, left)
         try:
             yield
         except OutOfSteps:
             pass
         finally:
+            self._loading += self._steps
             self._steps, self._limit = before
 
     @contextmanager
@@ -189,6 +193,11 @@ class Executor:
         with self.unpaid():
             yield
         self.called = called
+
+    @property
+    def loads(self) -> bool:
+        """Whether there are steps left for loading what the file imports."""
+        return self._loading < self.budget.loading
 
     @property
     def hurried(self) -> bool:

@@ -87,6 +87,8 @@ def load(ex: Executor, state: State, filename: str) -> Address | None:
     if filename in ex.frames.loaded:
         _take_over(ex, state, filename)
         return address
+    if not ex.loads:
+        return None
     heap, graph = set(state.heap), set(state.graph)
     state.heap[address] = Env(module_variables(filename, imported=True), None)
     env, frame, grad = state.env, state.frame, state.grad
