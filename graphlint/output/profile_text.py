@@ -9,6 +9,7 @@ from graphlint.profiles import HolderProfile, Profile, SiteProfile
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _HEADINGS = ("site", "calls", "retained", "reused", "exclusive mean", "peak", "held", "verdict")
 _SHOWN_HOLDERS = 3
+_SHOWN_MODULES = 2
 _SHOWN_KEEPERS = 8
 # How kinds of keepers are called where their own name says too little.
 _KEEPERS = {
@@ -125,17 +126,35 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 def _holders(profile: Profile) -> str:
     lines = []
     for site in profile.sites:
-        shown = [h for h in site.holders if h.bytes][:_SHOWN_HOLDERS]
-        if shown:
-            held = ", ".join(map(_holder, shown))
-            lines.append(f"  {site.filename}:{site.row}: {held}")
+        groups: dict[tuple[str, ...], list[HolderProfile]] = {}
+        for each in site.holders:
+            if each.bytes:
+                key = each.op, each.attribute, each.device, each.source or each.module or ""
+                groups.setdefault(key, []).append(each)
+        if groups:
+            largest = sorted(groups.values(), key=lambda group: -_bytes(group))[:_SHOWN_HOLDERS]
+            width = max(len(format_bytes(_bytes(group))) for group in largest)
+            lines.append(f"  {site.filename}:{site.row}")
+            lines += [f"    {_holder(group, width)}" for group in largest]
     return "\n".join(["held by saved tensors (largest pass):", *lines]) if lines else ""
 
 
-def _holder(holder: HolderProfile) -> str:
-    module = f" of {holder.module}" if holder.module else ""
-    device = f" on {holder.device}" if holder.device != "cpu" else ""
-    return f"{holder.op}.{holder.attribute}{module} {format_bytes(holder.bytes)}{device}"
+def _bytes(group: Sequence[HolderProfile]) -> int:
+    return sum(holder.bytes for holder in group)
+
+
+def _holder(group: Sequence[HolderProfile], width: int) -> str:
+    """Word what one attribute of one kind of node holds that one line or module built."""
+    first, modules = group[0], list(dict.fromkeys(h.module for h in group if h.module))
+    module = ""
+    if modules:
+        more = f" and {len(modules) - _SHOWN_MODULES} more" if modules[_SHOWN_MODULES:] else ""
+        word = "module" if len(modules) == 1 else "modules"
+        module = f" in {word} {', '.join(modules[:_SHOWN_MODULES])}{more}"
+    device = f" on {first.device}" if first.device != "cpu" else ""
+    source = f", {first.source}" if first.source else ""
+    size = format_bytes(_bytes(group)).rjust(width)
+    return f"{size}{device}  {first.op}.{first.attribute}{module}{source}"
 
 
 def _growth(profile: Profile) -> str:

@@ -39,13 +39,13 @@ class Sources:
         site = self._sites.get(record)
         if site is None:
             span = self._span(record)
-            site = Site(self._shown(record.filename), span, record.function)
+            site = Site(self.shown(record.filename), span, record.function)
             self._sites[record] = site
         return site
 
     def where(self, place: Place) -> str:
         """Word a place: `train.py:main`, the file alone where it is a module's."""
-        return ":".join(filter(None, (self._shown(place.filename), place.function)))
+        return ":".join(filter(None, (self.shown(place.filename), place.function)))
 
     def call(self, record: SiteRecord) -> Call | None:
         """Return the flags of a call as written, None where its source can't be had."""
@@ -143,7 +143,7 @@ class Sources:
             end,
             self._column(name, end, found.end_col_offset),
         )
-        return Site(self._shown(name), span, place.function)
+        return Site(self.shown(name), span, place.function)
 
     def _column(self, filename: str, row: int, column: int | None) -> int:
         if column is None:
@@ -153,7 +153,7 @@ class Sources:
             return column + 1
         return len(line.encode()[:column].decode(errors="replace")) + 1
 
-    def _shown(self, filename: str) -> str:
+    def shown(self, filename: str) -> str:
         """Name a file as the user would: relative to the folder, where it lies below it."""
         prefix = self._folder.rstrip(os.sep) + os.sep
         return filename.removeprefix(prefix)

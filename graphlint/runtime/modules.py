@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from types import FrameType
 from typing import Any, NamedTuple
 
 from graphlint.runtime.budget import LEAST, Purse
+from graphlint.runtime.forwards import Code, Operation, Origin, code_of, forward_of
 from graphlint.runtime.nodes import Node, kind_of
 from graphlint.runtime.reach import own_dictionary, search
 from graphlint.runtime.trails import keeper_of
@@ -36,10 +38,12 @@ class Model(NamedTuple):
     Attributes:
         root: the model.
         prefix: what the names of its modules begin with, where there are several models.
+        variable: the variable or attribute that leads to it.
     """
 
     root: Any
     prefix: Path
+    variable: str
 
 
 class Home(NamedTuple):
@@ -68,6 +72,7 @@ class Modules:
             purse: what looking for models may take.
         """
         self._homes: dict[int, Home] = {}
+        self._roots: dict[Path, tuple[weakref.ref[Any], str]] = {}
         self._purse = purse
         self._searches = 0
 
@@ -88,17 +93,44 @@ class Modules:
         homes = {node: home for node, leaf in leaves.items() if (home := self._home(leaf))}
         return _names(nodes, homes) if homes else [None] * len(nodes)
 
+    def origins(
+        self, nodes: Sequence[Node], names: Sequence[str | None], frame: FrameType
+    ) -> dict[Operation, Origin]:
+        """Say where to look for the line that ran each operation.
+
+        Args:
+            nodes: the nodes of a graph.
+            names: the paths of their modules.
+            frame: the frame that runs a pass over it.
+        """
+        operations = zip((node.name() for node in nodes), names, strict=True)
+        counts, caller = Counter(operations), code_of(frame.f_code)
+        return {each: self._origin(each[1], n, caller) for each, n in counts.items()}
+
+    def _origin(self, name: str | None, count: int, caller: Code | None) -> Origin:
+        if name is None:
+            return Origin(None, caller, None, count)
+        parts = tuple(name.split("."))
+        for prefix, (reference, variable) in self._roots.items():
+            root, path = reference(), parts[len(prefix) :]
+            if root is not None and parts[: len(prefix)] == prefix and _leads(root, path):
+                called = _called(root, path) or (caller and (variable, caller))
+                return Origin(forward_of(_module_at(root, path)), None, called, count)
+        return Origin(None, None, None, count)
+
     def _home(self, parameter: Any) -> Home | None:
         home = self._homes.get(id(parameter))
         return home if home is not None and home.parameter() is parameter else None
 
     def _learn(self, frame: FrameType) -> None:
         self._homes.clear()
+        self._roots.clear()
         began = time.thread_time()
         models = _models(frame, max(self._purse.left, LEAST))
         self._purse.spend(time.thread_time() - began)
         for model in models:
             root = weakref.ref(model.root)
+            self._roots[model.prefix] = root, model.variable
             for path, module in _modules_in(model.root):
                 for parameter in _table(module, "_parameters").values():
                     if parameter is not None:
@@ -113,12 +145,12 @@ def _models(frame: FrameType, seconds: float) -> list[Model]:
     outer = [(module, trail) for module, trail in found if id(module) not in inner]
     owning = [(m, t) for m, t in outer if any(_table(p, "_parameters") for _, p in _modules_in(m))]
     several = len(owning) > 1
-    return [
-        Model(
-            module, (keeper_of(trail)[0].last,) if several or not _table(module, "_modules") else ()
-        )
-        for module, trail in owning
-    ]
+    models = []
+    for module, trail in owning:
+        variable = keeper_of(trail)[0].last
+        prefixed = several or not _table(module, "_modules")
+        models.append(Model(module, (variable,) if prefixed else (), variable))
+    return models
 
 
 def _table(module: Any, name: str) -> dict[str, Any]:
@@ -194,6 +226,24 @@ def _between(node: Node, before: Home | None, after: Home | None) -> str | None:
             if child is not None:
                 return ".".join((*home.prefix, *path, child))
     return ".".join((*before.prefix, *shared)) or None
+
+
+def _leads(root: Any, path: Path) -> bool:
+    """Whether there is a module at a path."""
+    for name in path:
+        root = _table(root, "_modules").get(name)
+        if root is None:
+            return False
+    return True
+
+
+def _called(root: Any, path: Path) -> tuple[str, Code] | None:
+    """Return the `forward` of the user's that calls what is at a path, and the name it uses."""
+    for depth in range(len(path) - 1, -1, -1):
+        forward = forward_of(_module_at(root, path[:depth]))
+        if forward is not None:
+            return path[depth], forward
+    return None
 
 
 def _module_at(root: Any, path: Path) -> Any:

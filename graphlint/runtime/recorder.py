@@ -24,7 +24,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -41,7 +41,7 @@ from graphlint.runtime.modules import Modules
 from graphlint.runtime.nodes import TOUCH_LIMIT, Node, Walk, executed, kind_of
 from graphlint.runtime.places import Caller
 from graphlint.runtime.sites import EXACT_PASSES, SiteRecord
-from graphlint.runtime.sizes import GraphSize, measure_nodes
+from graphlint.runtime.sizes import GraphSize, Holder, measure_nodes
 from graphlint.runtime.steps import optimizers_of
 from graphlint.trace import Broken
 
@@ -388,14 +388,21 @@ class Recorder:
         size = measure_nodes(nodes, truncated=visit.truncated)
         follows = site.turn.follows(site.seen)
         if site.measure(size):
-            names = self.guard.run(self._modules.names, nodes, call.caller.frame)
-            site.holders = size.holders(nodes, names)
+            site.holders = self._holders(nodes, size, call.caller.frame)
         before = look.rhythm
         if before.passes and before.thread == visit.thread and not visit.truncated:
             old = sum(n._sequence_nr() < before.end for n in nodes if not kind_of(n).leaf)
             site.growth.add(old, size.exclusive_bytes, follows=follows)
         self._measuring.charge(began)
         return size
+
+    def _holders(
+        self, nodes: Sequence[Node], size: GraphSize, frame: FrameType
+    ) -> tuple[Holder, ...]:
+        """Say what holds the bytes of a graph: by operation, module and, later, line."""
+        names = self.guard.run(self._modules.names, nodes, frame) or [None] * len(nodes)
+        origins = self.guard.run(self._modules.origins, nodes, names, frame) or {}
+        return size.holders(nodes, names, origins)
 
     def _measure_left(self, site: SiteRecord, walked: Walk) -> None:
         """Measure what is left of a graph after a pass that frees, in a call's first passes."""

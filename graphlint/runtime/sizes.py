@@ -9,7 +9,7 @@ reference but those that the graph is known to have; a storage is, if no tensor 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from graphlint.runtime.calibration import Baselines, calibrate, own_tensors
+from graphlint.runtime.forwards import Operation, Origin
 from graphlint.runtime.holdings import Holding, Holdings
 from graphlint.runtime.nodes import TOUCH_LIMIT, Node, roots_of, walk
 
@@ -33,6 +34,7 @@ class Holder:
         count: the number of storages.
         device: the device that they are on.
         module: the path of the module that ran the operations, where known.
+        origin: where to look for the line that ran them.
     """
 
     op: str
@@ -41,6 +43,7 @@ class Holder:
     count: int
     device: str = "cpu"
     module: str | None = None
+    origin: Origin | None = None
 
 
 class Part(NamedTuple):
@@ -95,23 +98,26 @@ class GraphSize:
         return self.truncated or self.opaque_nodes > 0 or not self.calibrated
 
     def holders(
-        self, nodes: Sequence[Node], modules: Sequence[str | None] | None = None
+        self,
+        nodes: Sequence[Node],
+        modules: Sequence[str | None],
+        origins: Mapping[Operation, Origin],
     ) -> tuple[Holder, ...]:
         """Return what holds the exclusive bytes, largest first.
 
         Args:
             nodes: the nodes that were measured.
             modules: for each node the path of the module that ran its operation, where known.
+            origins: where to look for the lines that ran operations.
         """
         sums: dict[tuple[str, str, str, str | None], list[int]] = {}
         for part in self.parts:
-            module = modules[part.node] if modules else None
-            place = nodes[part.node].name(), part.attribute, part.device, module
+            place = nodes[part.node].name(), part.attribute, part.device, modules[part.node]
             counts = sums.setdefault(place, [0, 0])
             counts[0] += part.bytes
             counts[1] += 1
         holders = (
-            Holder(op, attribute, size, count, device, module)
+            Holder(op, attribute, size, count, device, module, origins.get((op, module)))
             for (op, attribute, device, module), (size, count) in sums.items()
         )
         return tuple(sorted(holders, key=lambda h: (-h.bytes, h.op, h.attribute, h.module or "")))

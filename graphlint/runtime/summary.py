@@ -23,9 +23,11 @@ from graphlint.profiles import (
     Timeline,
 )
 from graphlint.runtime.calls import Sources
+from graphlint.runtime.forwards import line_of
 from graphlint.runtime.marks import Visit
 from graphlint.runtime.recorder import Recorder
 from graphlint.runtime.sites import Running, SiteRecord
+from graphlint.runtime.sizes import Holder
 from graphlint.runtime.stores import store_of
 from graphlint.runtime.timeline import TimeLine
 from graphlint.runtime.traces import make_trace
@@ -135,11 +137,21 @@ def _site(
         released=Released(site.by_later_pass, site.by_drop, site.held),
         seen_passes=site.seen,
         measured_passes=site.exclusive_bytes.count,
-        holders=tuple(
-            HolderProfile(h.op, h.attribute, h.bytes, h.count, module=h.module, device=h.device)
-            for h in site.holders
-        ),
+        holders=tuple(_holder(holder, sources) for holder in site.holders),
         left_bytes=_spread(site.left_bytes),
+    )
+
+
+def _holder(holder: Holder, sources: Sources) -> HolderProfile:
+    line = line_of(holder.op, holder.origin, sources.tree) if holder.origin else None
+    return HolderProfile(
+        holder.op,
+        holder.attribute,
+        holder.bytes,
+        holder.count,
+        module=holder.module,
+        source=f"{sources.shown(line.filename)}:{line.row}" if line else None,
+        device=holder.device,
     )
 
 

@@ -150,7 +150,7 @@ def test_bytes_are_split_by_module() -> None:
     held = {(h.op, h.attribute, h.module): (h.bytes, h.device) for h in site.holders}
     assert held[("AddmmBackward0", "mat1", "2")] == (2 * 7 * 4, "cpu")
     assert sum(h.bytes for h in site.holders) == site.exclusive_bytes.max
-    assert "AddmmBackward0.mat1 of 2 56 B" in str(prof.report)
+    assert "96 B  AddmmBackward0.mat1 in modules 2, 0, " in str(prof.report)
 
 
 def test_several_models_are_told_apart_by_their_variables() -> None:
