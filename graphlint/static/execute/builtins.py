@@ -11,7 +11,13 @@ from graphlint.static.execute.attributes import get_attribute, set_attribute
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.gradients import note_escape
 from graphlint.static.execute.items import Items, every, iterate, length
-from graphlint.static.execute.numbers import arithmetic, depends_on_position, name_of
+from graphlint.static.execute.numbers import (
+    arithmetic,
+    depends_on_position,
+    is_exact,
+    join_text,
+    name_of,
+)
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
@@ -28,6 +34,7 @@ from graphlint.static.execute.values import (
     List,
     Range,
     Ref,
+    Some,
     Sym,
     Tensor,
     Tuple,
@@ -149,15 +156,21 @@ def _number(function: Callable[..., object]) -> Handler:
     def convert(
         ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
     ) -> Results:
-        if args and all(isinstance(a, Const) for a in args):
+        first = args[0] if args else None
+        if args and all(map(is_exact, args)):
             try:
-                return [(state, Const(function(*[a.value for a in args if isinstance(a, Const)])))]
+                return [(state, Const(function(*[a.value for a in args if is_exact(a)])))]
             except (TypeError, ValueError, ArithmeticError):
                 pass
-        first = args[0] if args else None
+        if function is str and isinstance(first, Const):
+            return [(state, join_text((first,)))]
         if function in (min, max, abs) and any(has_graph(state, a) for a in args):
             return [(state, apply_op(ex, state, node, "add", args))]
-        if function in (int, float) and isinstance(first, Sym) and first.node is None:
+        if (
+            function in (int, float)
+            and isinstance(first, (Sym, Some))
+            and not has_graph(state, first)
+        ):
             return [(state, first)]
         named = Sym(("number", function.__name__, tuple(name_of(a) for a in args)))
         return [(state, named if args else state.sym(node, "number"))]

@@ -20,6 +20,7 @@ from graphlint.static.execute.numbers import (
     compare,
     depends_on_position,
     is_exact,
+    join_text,
     name_of,
 )
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor, may_be_tensor
@@ -82,9 +83,9 @@ def _text(ex: Executor, node: ir.Text, state: State) -> Results:
 
 
 def _joined(state: State, node: ir.Text, parts: Sequence[Value]) -> Value:
-    known = [str(part.value) for part in parts if isinstance(part, Const)]
+    known = [part for part in parts if isinstance(part, Const)]
     whole = node.joined and len(known) == len(parts)
-    return Const("".join(known)) if whole else state.sym(node, "text")
+    return join_text(known) if whole else state.sym(node, "text")
 
 
 def _starred(ex: Executor, node: ir.Starred, state: State) -> Results:
@@ -137,7 +138,7 @@ def _unary(ex: Executor, node: ir.Unary, state: State) -> Results:
         elif is_tensor(after, value) or has_graph(after, value):
             name = "neg" if node.op == "USub" else "bitwise_not" if node.op == "Invert" else "alias"
             results.append((after, apply_op(ex, after, node, name, (value,))))
-        elif isinstance(value, Const) and isinstance(value.value, (int, float)):
+        elif is_exact(value) and isinstance(value.value, (int, float)):
             results.append((after, _signed(node.op, value)))
         else:
             results.append((after, Sym(("number", node.op, name_of(value)))))
@@ -230,14 +231,14 @@ def _same_as_none(left: Sym | Const, right: Sym | Const) -> bool | None:
 
 def _contains(state: State, op: str, left: Value, right: Value) -> Value:
     found = None
-    if isinstance(left, Const):
+    if is_exact(left):
         mapping = state.get(right, Dict)
         if mapping and not mapping.open:
             found = left.value in mapping.items
         listed = state.get(right, List)
         items = listed.items if listed and listed.length is None else ()
         items = right.items if isinstance(right, Tuple) else items
-        if items and is_exact(left) and all(map(is_exact, items)):
+        if items and all(map(is_exact, items)):
             found = left.value in [item.value for item in items if isinstance(item, Const)]
     if found is not None:
         return TRUE if found == (op == "In") else FALSE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from graphlint.static.execute.values import NodeId
@@ -48,6 +49,11 @@ class GradientRecords:
     missing: dict[GradRead, None] = field(default_factory=dict)
     checked: set[Site] = field(default_factory=set)
     constant: dict[ConstantTerm, None] = field(default_factory=dict)
+
+    def cut_short(self, sites: Container[Site]) -> None:
+        """Note that gradients which passes returned may have been differentiated yet."""
+        returned = (maker for maker in self.makers if maker.form is Form.AUTOGRAD_GRAD)
+        self.used.update(maker for maker in returned if maker.site in sites)
 
     def creations(self) -> tuple[Creation, ...]:
         """Return the passes that made differentiable gradients."""

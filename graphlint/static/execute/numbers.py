@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from graphlint.static.execute.branches import negate
@@ -60,7 +60,7 @@ def is_number(value: Value) -> bool:
 def linear(value: Value) -> tuple[Key | None, float] | None:
     """Split a value into an unknown and an offset (Note [Linear values])."""
     if isinstance(value, Some):
-        return value.about, value.offset
+        return (value.about, value.offset) if is_number(value) else None
     if isinstance(value, Const):
         return (None, value.value) if is_number(value) else None
     if isinstance(value, Sym) and value.node is None:
@@ -86,6 +86,8 @@ def arithmetic(op: str, left: Value, right: Value) -> Value | None:
     """Compute `left op right` where it is known, or known up to an unknown; else None."""
     if is_exact(left) and is_exact(right):
         return _constant(op, left.value, right.value)
+    if op == "Add" and is_text(left) and is_text(right):
+        return join_text((left, right))
     if op in ("Add", "Sub"):
         first, second = linear(left), linear(right)
         if first and second:
@@ -96,6 +98,19 @@ def arithmetic(op: str, left: Value, right: Value) -> Value | None:
             if first[0] == second[0] and op == "Sub":
                 return Const(first[1] - second[1])
     return None
+
+
+def is_text(value: Value) -> TypeGuard[Const]:
+    """Whether a value is a known text."""
+    return isinstance(value, Const) and isinstance(value.value, str)
+
+
+def join_text(parts: Sequence[Const]) -> Const:
+    """Join what some values look like to a text, which stands for others if one of them does."""
+    text = "".join(str(part.value) for part in parts)
+    if all(map(is_exact, parts)):
+        return Const(text)
+    return Some(text, about=(SOME, ("text", *map(name_of, parts)), -math.inf, math.inf, text))
 
 
 def is_exact(value: Value) -> TypeGuard[Const]:

@@ -135,9 +135,11 @@ class Records:
         """Lower the confidence of the calls that an entry point got to before its steps ran out.
 
         A call of whose passes one was followed until nobody could reach its graph keeps more of it.
+        What would have become of the gradients that it made is another matter.
         """
         self._complete = False
         self._stopped.update(self._visited)
+        self.gradients.cut_short(self._visited)
 
     def followed(self, site: Site) -> bool:
         """Whether a pass was followed until its graph was out of reach, or visited.

@@ -41,7 +41,7 @@ class Const:
 
 @dataclass(frozen=True, slots=True)
 class Some(Const):
-    """A number that stands for others (Note [Skipped iterations] in `skipping`).
+    """A number that stands for others (Note [Skipped iterations] in `skipping`), or a text of one.
 
     It is `value` where an item is picked by it. Where it is compared it is `offset` more than the
     number that `about` names: a word, what tells it from others, its bounds, and its `value`.

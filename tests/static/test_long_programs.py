@@ -1,0 +1,39 @@
+"""What is said of programs that are too long to be followed to their end."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphlint import lint_source
+from graphlint.trace import Confidence
+
+PROGRAM = """\
+import torch
+
+image = torch.randn(3, requires_grad=True)
+
+
+def slope():
+    score = (image**3).sum()
+    return torch.autograd.grad(score, image, create_graph=True)[0]
+
+
+for number in map(int, input().split()):
+    if number > 3:
+        print(slope().max().item())
+kept = slope()
+count = 0
+{lines}
+{end}
+"""
+
+
+@pytest.mark.parametrize("lines", [10, 20_000])
+def test_gradients_that_are_differentiated_late_are_not_in_vain(lines: int) -> None:
+    text = PROGRAM.format(lines="count += 1\n" * lines, end="kept.pow(2).sum().backward()")
+    assert [f for f in lint_source(text) if f.confidence is not Confidence.POSSIBLE] == []
+
+
+def test_gradients_that_are_not_differentiated_are_in_vain() -> None:
+    text = PROGRAM.format(lines="count += 1\n" * 10, end="print(kept.max().item())")
+    assert [finding.code for finding in lint_source(text)] == ["RG302"]
