@@ -200,12 +200,6 @@ def note_root(ex: Executor, state: State, site: Site, root: Value) -> None:
             ex.records.gradients.constant[ConstantTerm(term.site, site)] = None
 
 
-def is_constant(state: State, value: Value) -> bool:
-    """Whether a value is made of gradients without a graph, and of nothing else."""
-    terms = _terms(state, value)
-    return bool(terms) and all(term.sure for term in terms)
-
-
 def _terms(state: State, value: Value) -> tuple[Term, ...]:
     known = state.facts.get(("term", value.address), ()) if isinstance(value, Ref) else ()
     return tuple(term for term in known if isinstance(term, Term))

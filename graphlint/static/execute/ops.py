@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.constants import follow
 from graphlint.static.execute.graph import Leaf
-from graphlint.static.execute.passes import foreign_node
+from graphlint.static.execute.passes import foreign_node, is_mixed
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
@@ -32,6 +32,11 @@ UNKNOWN_OP = Op(MAYBE, "?*")
 SMALL_LIST = 8
 COUNTING = frozenset("chunk unsafe_chunk tensor_split".split())
 """Ops that are told the number of parts; `split` is told their size, `unbind` an axis."""
+SHAPING = frozenset(
+    "view reshape expand repeat tile permute transpose narrow select getitem index split chunk sum "
+    "mean prod norm max min squeeze unsqueeze flatten unflatten roll pad clamp softmax".split()
+)
+"""Ops whose first argument alone is a tensor: the others are sizes, places and bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,8 @@ def apply_op(
     adopt_unknown(state, place, [*args, *keywords.values()])
     inputs = op_inputs(state, row, args, keywords)
     node = record_op(state, place, name, row, inputs)
-    note_beside(state, node, [*args, *keywords.values()])
     made = _results(state, place, name, row, node, args, keywords)
+    note_beside(state, name, node, [*args, *keywords.values()], made)
     follow(state, place, name, args, keywords, made)
     return made
 
@@ -111,13 +116,21 @@ def adopt_unknown(state: State, place: ir.Node, values: Sequence[Value]) -> None
                 foreign_node(state, place, value)
 
 
-def note_beside(state: State, node: NodeId | None, values: Iterable[Value]) -> None:
-    """Note unknown values that an op takes for data: that they have graphs may turn out later."""
-    if node is None:
-        return
-    for value in values:
-        if isinstance(value, Sym) and value.node is None and may_be_tensor(value):
+def note_beside(
+    state: State, name: str, node: NodeId | None, values: Sequence[Value], made: Value
+) -> None:
+    """Note unknown values that an op takes for data: that they have graphs may turn out later.
+
+    What has no graph if they have none is noted too.
+    """
+    if name.rpartition(".")[2].rstrip("_") in SHAPING:
+        values = values[:1]
+    unknown = [v for v in values if isinstance(v, Sym) and v.node is None and may_be_tensor(v)]
+    if node is not None:
+        for value in unknown:
             state.beside[value.name] = (*state.beside.get(value.name, ()), node)
+    elif isinstance(made, Ref) and (unknown or any(is_mixed(state, v) for v in values)):
+        state.beside["mixed", made.address] = ()
 
 
 def may_be_tensor(value: Sym) -> bool:
@@ -263,6 +276,7 @@ def apply_inplace(
     elif change.op is not None and state.grad:
         inputs = op_inputs(state, change.op, (target, *args), keywords or {})
         node = record_op(state, place, name, change.op, inputs)
+        note_beside(state, name, node, [target, *args, *(keywords or {}).values()], target)
         if node is not None and not (tensor.leaf is not None and tensor.node is None):
             state.put(target, Tensor(node))
             follow(state, place, name.rstrip("_"), (target, *args), keywords or {}, target)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.branches import truth
-from graphlint.static.execute.constants import is_constant, note_root
+from graphlint.static.execute.constants import note_root
 from graphlint.static.execute.evaluations import note_inner_pass, note_use
 from graphlint.static.execute.gradients import note_gradient, note_pass
 from graphlint.static.execute.graph import (
@@ -144,12 +144,11 @@ def pass_roots(ex: Executor, call: ir.Call, state: State, root: Value) -> tuple[
 
 def _doubt_keepers(state: State, root: Value, site: Site) -> None:
     """Doubt passes whose graphs took a value for data that has a graph: a pass starts from it."""
-    tensor = state.get(root, Tensor)
     keepers: set[int] = set()
     if isinstance(root, Sym):
         nodes = [node for name in _names_in(root.name) for node in state.beside.get(name, ())]
         keepers.update(keeper for node in nodes for keeper in state.kept.get(node, ()))
-    elif tensor is not None and tensor.leaf is None and not is_constant(state, root):
+    elif is_mixed(state, root):
         here = (site.filename, site.function)
         keepers.update(
             k for k, p in state.pending.items() if (p.site.filename, p.site.function) == here
@@ -157,6 +156,16 @@ def _doubt_keepers(state: State, root: Value, site: Site) -> None:
     for keeper in keepers & state.pending.keys():
         pending = state.pending[keeper]
         state.pending[keeper] = replace(pending, doubts=pending.doubts | {TAKEN_FOR_DATA})
+
+
+def is_mixed(state: State, value: Value) -> bool:
+    """Whether a tensor without a graph was made of unknown values, and may have one after all.
+
+    What weighs the size of a gradient is a number as a rule.
+    """
+    if not isinstance(value, Ref) or ("term", value.address) in state.facts:
+        return False
+    return ("mixed", value.address) in state.beside
 
 
 def _names_in(name: Key) -> Iterator[Key]:
