@@ -280,7 +280,7 @@ def _can_be_skipped(ex: Executor, state: State, func: Func, given: Sequence[Valu
 
 def _bears_graphs(state: State, value: Value | None) -> bool:
     """Whether a value has a graph, or parameters that graphs are made with."""
-    if isinstance(value, Ref) and modules.parameters(state, value):
+    if isinstance(value, Ref) and modules.has_parameters(state, value):
         return True
     return next(state.handles(value), None) is not None
 

@@ -12,6 +12,7 @@ from graphlint.static.execute.accumulated import note_used
 from graphlint.static.execute.attempts import attempt
 from graphlint.static.execute.calls import enter, instantiate
 from graphlint.static.execute.classes import members
+from graphlint.static.execute.evaluations import FORWARD
 from graphlint.static.execute.executor import Executor
 from graphlint.static.execute.frameworks import differentiate_step
 from graphlint.static.execute.functions import is_custom_function, run_forward
@@ -317,7 +318,7 @@ def run_round(
         for after, value in enter(ex, state, func.function, called, (), {}):
             differentiate_step(ex, after, func, owner, value)
             after.frame = frame
-            ex.escape(after, (value,))
+            ex.escape(after, (value,), for_use=func.function.name in FORWARD)
             note_used(ex, after)
             ended.append((after, Flow("return", owner)))
     merged = merge(ex, ended)

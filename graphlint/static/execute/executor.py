@@ -302,8 +302,11 @@ class Executor:
         state.pending.clear()
         self.finish(state)
 
-    def escape(self, state: State, values: Iterable[Value]) -> None:
-        """Note that graphs get out of what is analysed: whoever has them may visit them."""
+    def escape(self, state: State, values: Iterable[Value], for_use: bool = False) -> None:
+        """Note that graphs get out of what is analysed: whoever has them may visit them.
+
+        What a forward pass returns is `for_use`: that is what the losses are made of.
+        """
         values = list(values)
         note_escape(self, state, values)
         roots = [node for value in values for node in state.nodes(value)]
@@ -311,8 +314,8 @@ class Executor:
             for keeper in state.kept.get(number, ()):
                 pending = state.pending.get(keeper)
                 if pending is not None:
-                    backward = pending.form is not Form.AUTOGRAD_GRAD
-                    doubt = RETURNED if backward else RETURNED_FOR_USE
+                    used = for_use or pending.form is Form.AUTOGRAD_GRAD
+                    doubt = RETURNED_FOR_USE if used else RETURNED
                     state.pending[keeper] = replace(pending, doubts=pending.doubts | {doubt})
 
     def finish(

@@ -89,17 +89,26 @@ def parameters(state: State, value: Value | None) -> list[Leaf]:
     return list(dict.fromkeys(leaf for _, leaf in named_parameters(state, value)))
 
 
+def has_parameters(state: State, value: Value | None) -> bool:
+    """Whether a module, a parameter or a container of them owns any leaf."""
+    return next(named_parameters(state, value), None) is not None
+
+
 def named_parameters(
-    state: State, value: Value | None, prefix: str = "", seen: frozenset[int] = frozenset()
+    state: State, value: Value | None, prefix: str = "", seen: set[int] | None = None
 ) -> Iterator[tuple[str, Leaf]]:
-    """Walk the leaves that something owns, by the names that `named_parameters()` gives them."""
+    """Walk the leaves that something owns, by the names that `named_parameters()` gives them.
+
+    What is owned in several ways is walked once, as torch does (`remove_duplicate`).
+    """
+    seen = set() if seen is None else seen
     if isinstance(value, Sym):
         yield prefix, ("unknown", value.name)
     elif isinstance(value, Tuple):
         for index, item in enumerate(value.items):
             yield from named_parameters(state, item, f"{prefix}{index}.", seen)
     elif isinstance(value, Ref) and value.address not in seen:
-        seen = seen | {value.address}
+        seen.add(value.address)
         found = state.object(value)
         if isinstance(found, Tensor) and found.leaf is not None and found.node is None:
             yield prefix.rstrip("."), found.leaf
