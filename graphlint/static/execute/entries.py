@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
@@ -21,7 +20,8 @@ from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.skipping import skip_uses
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
-from graphlint.static.execute.values import Class, Env, Func, Ref, Sym, Value
+from graphlint.static.execute.switches import switches
+from graphlint.static.execute.values import Class, Env, Func, Ref, Value
 from graphlint.static.relevance import FEW_FILES, Relevance, functions_in
 
 if TYPE_CHECKING:
@@ -163,44 +163,11 @@ def _run_function(
         ex.begin(relevant.only_calls(module))
         state = cleared(base)
         state.frame = entry_frame(ex, module, func.function)
-        given = {**_switches(state, func.function), **_choices(state, func.function)}
+        given = switches(state, func.function, words=True, zeros=ex.again)
         for after, value in enter(ex, state, func.function, func, (), given):
             ex.finish(after, escaping=(value,))
 
     attempt(ex, module, run)
-
-
-def _switches(state: State, function: ir.Function | None) -> dict[str, Value]:
-    """Leave open what callers that are not known may switch on or off, whatever the default."""
-    return {
-        parameter.name: Sym(("parameter", state.frame, parameter.name))
-        for parameter in (function.parameters if function else ())
-        if isinstance(parameter.default, ir.Const) and isinstance(parameter.default.value, bool)
-    }
-
-
-def _choices(state: State, function: ir.Function) -> dict[str, Value]:
-    """Leave open which word callers choose: one that a function compares with others."""
-    return {
-        parameter.name: Sym(("parameter", state.frame, parameter.name))
-        for parameter in function.parameters
-        if isinstance(parameter.default, ir.Const)
-        and isinstance(parameter.default.value, str)
-        and parameter.name in _compared(function)
-    }
-
-
-@lru_cache(maxsize=256)
-def _compared(function: ir.Function) -> frozenset[str]:
-    """Return the variables that a function compares with constants."""
-    return frozenset(
-        side.id
-        for statement in function.body
-        for node in ir.walk(statement)
-        if isinstance(node, ir.Compare) and node.op in ("Eq", "NotEq", "In", "NotIn")
-        for side in (node.left, node.right)
-        if isinstance(side, ir.Name)
-    )
 
 
 def _constructor(state: State, cls: Ref) -> ir.Function | None:
@@ -232,7 +199,7 @@ def _run_class(
         ex.begin(relevant.only_calls(module))
         state = cleared(base)
         state.frame = entry_frame(ex, module, cls)
-        given = _switches(state, _constructor(state, cls))
+        given = switches(state, _constructor(state, cls), words=ex.again, zeros=ex.again)
         running = instantiate(ex, state, methods[0].function, cls, (), given)[:MOST_STATES]
         for index in range(ROUNDS):
             for each, _ in running if index else ():

@@ -108,6 +108,7 @@ class Executor:
         self.sinks = frozenset(sinks)
         self.called: set[ir.Function] = set()
         self.running_callbacks: set[ir.Function] = set()
+        self.again = False  # the file is run once more, for passes that were not met
         self.renewed = False  # another method changes what the entry point's methods read
         self._evaluate = evaluate
         self._run = run
@@ -131,6 +132,7 @@ class Executor:
 
     def begin_file(self, again: bool = False) -> None:
         """Give the next file its steps, and a part of them where it is run again."""
+        self.again = again
         self._spent = self.budget.total * 3 // 4 if again else 0
         self._steps = self._loading = 0
         if self.frames.full:

@@ -1,0 +1,51 @@
+"""What callers that are not known may choose, whatever the default: switches, words, zeros."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from graphlint.static import ir
+from graphlint.static.execute.state import State
+from graphlint.static.execute.values import Sym, Value
+
+
+def switches(
+    state: State, function: ir.Function | None, words: bool = False, zeros: bool = False
+) -> dict[str, Value]:
+    """Return the parameters to leave open, each with an unknown value.
+
+    Args:
+        state: the state in the entry point's frame.
+        function: what is called, None where there is nothing to call.
+        words: leave open those that the function compares with words, too.
+        zeros: leave open those that are 0 or less by default, which turns something off, too.
+    """
+    return {
+        parameter.name: Sym(("parameter", state.frame, parameter.name))
+        for parameter in (function.parameters if function else ())
+        if function and _is_open(function, parameter, words, zeros)
+    }
+
+
+def _is_open(function: ir.Function, parameter: ir.Parameter, words: bool, zeros: bool) -> bool:
+    default = parameter.default
+    if isinstance(default, ir.Unary):
+        return zeros and default.op == "USub"  # as in `every=-1`
+    if not isinstance(default, ir.Const):
+        return False
+    if isinstance(default.value, str):
+        return words and parameter.name in _compared(function)
+    return isinstance(default.value, bool) or (zeros and default.value == 0)
+
+
+@lru_cache(maxsize=256)
+def _compared(function: ir.Function) -> frozenset[str]:
+    """Return the variables that a function compares with others, or with constants."""
+    return frozenset(
+        side.id
+        for statement in function.body
+        for node in ir.walk(statement)
+        if isinstance(node, ir.Compare) and node.op in ("Eq", "NotEq", "In", "NotIn")
+        for side in (node.left, node.right)
+        if isinstance(side, ir.Name)
+    )
