@@ -170,7 +170,7 @@ def _held_by(profile: Profile) -> str:
     lines = [
         f"  {_KEEPERS.get(held.kind, held.kind)} `{held.name}` ({held.where}): "
         f"{_count(held.graphs, 'graph')}, {format_bytes(held.bytes)}, {_count(held.nodes, 'node')}"
-        f"{f', by line {held.row}' if held.row else ''}"
+        f"{f', added in line {held.row}' if held.row else ''}"
         for held in profile.held_by[:_SHOWN_KEEPERS]
     ]
     return "\n".join(["graphs that are kept alive:", *lines]) if lines else ""

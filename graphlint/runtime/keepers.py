@@ -67,12 +67,20 @@ class Scene:
         current: the nodes that a pass is about to visit.
         over: the program is over, so that no single graph outlives anything.
         period: how many nodes a step builds, None or 0 where that is not known.
+        longest: the same for graphs that the loop at hand has not added to.
     """
 
     before: int | None = None
     current: Collection[Node] = frozenset()
     over: bool = False
     period: float | None = None
+    longest: float | None = None
+
+    def period_of(self, roots: Sequence[Node]) -> float | None:
+        """Return how many nodes a step builds of the loop that built some graphs."""
+        if self.before is None or max(root._sequence_nr() for root in roots) >= self.before:
+            return self.period
+        return self.longest
 
 
 @dataclass(slots=True)
@@ -149,7 +157,7 @@ def _measure(group: _Group, scene: Scene, ledger: Ledger) -> Held | None:
     del sample[walked.roots :]
     size = measure_nodes([*walked.inner, *walked.leaves], until_drop=True, kept=sample)
     freed = not any(size.saves)
-    graphs = _count(roots, walked, freed, scene.period)
+    graphs = _count(roots, walked, freed, scene.period_of(roots))
     if graphs < 2 and (scene.over or not size.exclusive_bytes):
         return None
     scale = len(roots) / max(1, walked.roots)

@@ -100,7 +100,8 @@ class Lookout:
             self._ledger.touch(walked.nodes)
             if not walked.truncated:
                 frames = [call.caller.frame, *other_threads()]
-                scene = Scene(plan.start, frozenset(walked.nodes), period=period)
+                current = frozenset(walked.nodes)
+                scene = Scene(plan.start, current, period=period, longest=self._period)
                 seen = self._look(frames, scene)
                 held = bool(seen)
                 self._compare(site, seen)

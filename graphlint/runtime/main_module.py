@@ -80,6 +80,8 @@ def as_main(main: MainModule, argv: list[str]) -> Iterator[ModuleType]:
     """Make a fresh `__main__`, with the program's arguments and path, and undo it afterwards."""
     module = ModuleType("__main__")
     module.__dict__["__builtins__"] = __builtins__
+    if "__annotations__" in vars(sys.modules["__main__"]):  # Python's own, in some versions
+        module.__annotations__ = {}
     saved = sys.argv, list(sys.path), sys.modules["__main__"]
     sys.argv = [main.argv0, *argv]
     if not getattr(sys.flags, "safe_path", False):

@@ -84,7 +84,7 @@ class Modules:
             frame: the frame that runs a pass over it, from whose variables models are found.
 
         Returns:
-            the path of each node's module, None where that is not known.
+            the path of each node's module, "" for the model itself, None where it is not known.
         """
         leaves = {node: node.variable for node in nodes if kind_of(node).leaf}
         if not all(map(self._home, leaves.values())) and self._searches < _SEARCHES:
@@ -110,7 +110,7 @@ class Modules:
     def _origin(self, name: str | None, count: int, caller: Code | None) -> Origin:
         if name is None:
             return Origin(None, caller, None, count)
-        parts = tuple(name.split("."))
+        parts = tuple(name.split(".")) if name else ()
         for prefix, (reference, variable) in self._roots.items():
             root, path = reference(), parts[len(prefix) :]
             if root is not None and parts[: len(prefix)] == prefix and _leads(root, path):
@@ -225,7 +225,7 @@ def _between(node: Node, before: Home | None, after: Home | None) -> str | None:
             child = _child_like(_module_at(root, path), operation, home.path[depth], step)
             if child is not None:
                 return ".".join((*home.prefix, *path, child))
-    return ".".join((*before.prefix, *shared)) or None
+    return ".".join((*before.prefix, *shared))
 
 
 def _leads(root: Any, path: Path) -> bool:

@@ -149,7 +149,7 @@ def _holder(holder: Holder, sources: Sources) -> HolderProfile:
         holder.attribute,
         holder.bytes,
         holder.count,
-        module=holder.module,
+        module=holder.module or None,
         source=f"{sources.shown(line.filename)}:{line.row}" if line else None,
         device=holder.device,
     )

@@ -165,3 +165,27 @@ def test_what_another_function_of_the_file_may_have_run_has_no_line() -> None:
         assert math.atanh(0.0) == 0.0
     (holder,) = [h for h in prof.report.holders if h.op == "AtanhBackward0"]
     assert holder.source is None
+
+
+class Whole(nn.Module):
+    """Calls a function between its layers, which is no layer's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 6)
+        self.second = nn.Linear(6, 1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden = self.first(inputs)
+        hidden = hidden.erf()
+        return self.second(hidden)
+
+
+def test_an_operation_of_the_model_itself_has_a_line_and_no_module() -> None:
+    with graphlint.profile() as prof:
+        net = Whole()
+        net(torch.ones(2, 6)).sum().backward(retain_graph=True)
+    (erf,) = [h for h in prof.report.holders if h.op == "ErfBackward0"]
+    row = int(str(erf.source).rpartition(":")[2])
+    assert "hidden.erf()" in Path(__file__).read_text(encoding="utf-8").splitlines()[row - 1]
+    assert erf.module is None

@@ -551,3 +551,22 @@ def test_a_search_ends() -> None:
     result = search([sys._getframe()], budget=1000)
     assert not result.complete
     del big
+
+
+def test_graphs_are_counted_by_the_loop_that_built_them() -> None:
+    """A later loop of smaller steps says nothing about what an earlier one carried along."""
+
+    def program() -> None:
+        cell = torch.nn.GRUCell(4, 8)
+        state = torch.zeros(2, 8)
+        for _ in range(30):
+            state = cell(torch.ones(2, 4), state)
+            state.sum().backward(retain_graph=True)
+        weight = torch.ones(3, requires_grad=True)
+        for _ in range(4):
+            weight.exp().sum().backward()
+
+    with profile() as prof:
+        program()
+    (held,) = [each for each in prof.report.held_by if each.name == "state"]
+    assert 27 <= held.graphs <= 33

@@ -126,7 +126,7 @@ def test_names_agree_with_hooks(build: Callable[[], tuple[nn.Module, Tensor]]) -
             continue
         assert truth is not None, (node.name(), name)
         # Attention uses the weights of its projections without calling these.
-        within = truth.startswith(f"{name}.") or name == f"{truth}.out_proj"
+        within = not name or truth.startswith(f"{name}.") or name == f"{truth}.out_proj"
         assert truth == name or within, (node.name(), name, truth)
         exact += name == truth
     assert exact >= 0.7 * len(nodes), {n.name(): (by_node[n], true_module(n, spans)) for n in nodes}

@@ -296,7 +296,7 @@ def test_the_table_says_what_holds_graphs() -> None:
             losses.append(keep())
     assert re.search(
         r"graphs that are kept alive:\n  list `losses` \(.*test_profile.py:.*\): "
-        r"4 graphs, 80 B, 12 nodes, by line \d+\n",
+        r"4 graphs, 80 B, 12 nodes, added in line \d+\n",
         str(prof.report) + "\n",
     )
 

@@ -209,3 +209,8 @@ def test_importing_the_entry_points_brings_no_torch(folder: Path) -> None:
     """
     run = python(folder / write(folder, source))
     assert run.returncode == 0, run.stderr
+
+
+def test_the_program_has_the_same_names_in_its_module(folder: Path) -> None:
+    plain, recorded = both(folder, write(folder, "print(sorted(globals()))\n"))
+    assert recorded.stdout == plain.stdout
