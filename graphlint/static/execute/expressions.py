@@ -25,6 +25,7 @@ from graphlint.static.execute.numbers import (
 )
 from graphlint.static.execute.ops import apply_op, has_graph, is_tensor, may_be_tensor
 from graphlint.static.execute.state import State
+from graphlint.static.execute.suppositions import note_supposition
 from graphlint.static.execute.values import (
     FALSE,
     NONE,
@@ -291,12 +292,12 @@ def _join(ex: Executor, state: State, node: ir.Node, op: str, left: Value, right
 
 
 def _if_else(ex: Executor, node: ir.IfElse, state: State) -> Results:
-    return [
-        result
-        for after, test in ex.eval(node.test, state)
-        for decided, way in truth(after, test)
-        for result in assumed(test, ex.eval(node.body if way else node.orelse, decided))
-    ]
+    results: Results = []
+    for after, test in ex.eval(node.test, state):
+        for decided, way in truth(after, test):
+            note_supposition(decided, node.test, test, way)
+            results += assumed(test, ex.eval(node.body if way else node.orelse, decided))
+    return results
 
 
 def assumed(condition: Value, results: Results) -> Results:

@@ -17,6 +17,7 @@ from graphlint.static.execute.ops import is_tensor
 from graphlint.static.execute.skipping import Heap, skip_iterations
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
+from graphlint.static.execute.suppositions import note_supposition
 from graphlint.static.execute.targets import assign
 from graphlint.static.execute.values import NONE, Const, Context, Func, List, Ref, Tuple, Value
 
@@ -29,6 +30,7 @@ def if_stmt(ex: Executor, node: ir.If, state: State) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for after, test in ex.eval(node.test, state):
         for decided, way in truth(after, test):
+            note_supposition(decided, node.test, test, way)
             outcomes += run_block(ex, node.body if way else node.orelse, decided)
     return merge(ex, outcomes)
 

@@ -19,6 +19,7 @@ from graphlint.static.execute.holds import note_start
 from graphlint.static.execute.numbers import comes_from_caller, depends_on_position
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import State
+from graphlint.static.execute.suppositions import supposes
 from graphlint.static.execute.values import (
     NONE,
     Const,
@@ -262,7 +263,10 @@ def _flags(
         else:
             for second, asked in truth(first, retain):
                 decided.append((second, asked, asked, creates, _unknown(retain)))
-    return decided
+    return [
+        (after, asked, retains, creates, doubts | {FLAG_FOREIGN} if supposes(after) else doubts)
+        for after, asked, retains, creates, doubts in decided
+    ]
 
 
 def _unknown(flag: Value | None) -> frozenset[Doubt]:
