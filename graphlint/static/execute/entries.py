@@ -20,7 +20,7 @@ from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.skipping import skip_uses
 from graphlint.static.execute.state import State
 from graphlint.static.execute.statements import run_block
-from graphlint.static.execute.switches import switches
+from graphlint.static.execute.switches import switches, turns_gradients_on
 from graphlint.static.execute.values import Class, Env, Func, Ref, Value
 from graphlint.static.relevance import FEW_FILES, Relevance, functions_in
 
@@ -164,6 +164,7 @@ def _run_function(
         state = cleared(base)
         state.frame = entry_frame(ex, module, func.function)
         given = switches(state, func.function, words=True, zeros=ex.again)
+        state.grad = not turns_gradients_on(func.function)
         for after, value in enter(ex, state, func.function, func, (), given):
             ex.finish(after, escaping=(value,))
 
@@ -282,6 +283,7 @@ def run_round(
         method = func.owner is not None and func.kind != "static"
         frame = ex.enter(state, place, "loop", index=index)
         called = replace(func, bound=owner) if method else func
+        state.grad = state.grad and not turns_gradients_on(func.function)
         for after, value in enter(ex, state, func.function, called, (), {}):
             differentiate_step(ex, after, func, owner, value)
             after.frame = frame

@@ -1,4 +1,4 @@
-"""What callers that are not known may choose, whatever the default: switches, words, zeros."""
+"""What callers that are not known choose: switches, words and zeros, and the grad mode."""
 
 from __future__ import annotations
 
@@ -48,4 +48,22 @@ def _compared(function: ir.Function) -> frozenset[str]:
         if isinstance(node, ir.Compare) and node.op in ("Eq", "NotEq", "In", "NotIn")
         for side in (node.left, node.right)
         if isinstance(side, ir.Name)
+    )
+
+
+@lru_cache(maxsize=256)
+def turns_gradients_on(function: ir.Function) -> bool:
+    """Whether a function turns gradients on for good: it is called with gradients off."""
+    calls = (
+        node.value
+        for statement in function.body
+        for node in ir.walk(statement)
+        if isinstance(node, ir.ExprStmt) and isinstance(node.value, ir.Call)
+    )
+    return any(
+        getattr(call.func, "name", getattr(call.func, "id", "")) == "set_grad_enabled"
+        and bool(call.args)
+        and isinstance(call.args[0], ir.Const)
+        and call.args[0].value is True
+        for call in calls
     )
