@@ -11,6 +11,7 @@ from graphlint.static.execute import classes, library, methods, modules, unknown
 from graphlint.static.execute.compiled import is_compiled, join_outputs
 from graphlint.static.execute.evaluations import note_forward
 from graphlint.static.execute.frames import Frame
+from graphlint.static.execute.generators import put_off, restore
 from graphlint.static.execute.gradients import in_entry
 from graphlint.static.execute.items import every
 from graphlint.static.execute.merge import Flow, Outcome, merge
@@ -154,6 +155,7 @@ def _dispatch(
         return methods.call_method(ex, state, node, Method(owner, func.name[2]), args, keywords)
     if isinstance(func, Context) and args and isinstance(args[0], Func):
         grad = {"no_grad": False, "enable_grad": True}.get(func.kind)
+        restore(state, func)
         return [(state, replace(args[0], grad=grad))]
     if isinstance(func, Ref):
         return _invoke_object(ex, state, node, func, args, keywords)
@@ -356,7 +358,8 @@ def _generated(state: State, node: ir.Node, func: Func) -> Value:
     if func.wrapper == "manager":
         kind = "enable_grad" if state.grad_at_yield else "no_grad"
         value = state.yields[0] if state.yields else NONE
-        return Context(kind, value, (state.frozen_at_yield, state.frozen))
+        frozen = (state.frozen_at_yield, state.frozen)
+        return Context(kind, value, frozen, put_off(state))
     return state.new(node, List(state.yields, kind="generator", yielded=state.yielded))
 
 

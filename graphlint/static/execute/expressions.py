@@ -11,6 +11,7 @@ from graphlint.static.execute import calls, subscripts
 from graphlint.static.execute.attributes import get_attribute
 from graphlint.static.execute.branches import negate, truth
 from graphlint.static.execute.comprehensions import comprehension
+from graphlint.static.execute.generators import note_yield
 from graphlint.static.execute.grad_reads import note_compared
 from graphlint.static.execute.imports import resolve
 from graphlint.static.execute.items import every
@@ -328,14 +329,14 @@ def _await(ex: Executor, node: ir.Await, state: State) -> Results:
 
 
 def _yield(ex: Executor, node: ir.Yield, state: State) -> Results:
-    state.grad_at_yield, state.frozen_at_yield = state.grad, state.frozen
     if node.value is None:
+        note_yield(state)
         state.yields = (*state.yields, NONE)
         state.yielded = (*state.yielded, state.frame)
         return [(state, state.sym(node, "sent"))]
     results: Results = []
     for after, value in ex.eval(node.value, state):
-        after.grad_at_yield, after.frozen_at_yield = after.grad, after.frozen
+        note_yield(after)
         given = every(ex, after, value, node).values if node.delegate else (value,)
         after.yields = (*after.yields, *given)
         after.yielded = (*after.yielded, *[after.frame for _ in given])

@@ -9,7 +9,7 @@ from graphlint.static import ir
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.classes import find_method
 from graphlint.static.execute.evaluations import forget_unknown_context, note_unknown_context
-from graphlint.static.execute.generators import catch_up
+from graphlint.static.execute.generators import catch_up, restore
 from graphlint.static.execute.items import Items, iterate
 from graphlint.static.execute.merge import NEXT, Flow, Outcome, merge
 from graphlint.static.execute.numbers import compare
@@ -222,6 +222,7 @@ def _exit(
         if manager.frozen is not None:
             inside, outside = manager.frozen
             state.frozen = state.frozen - inside | outside
+        restore(state, manager)
     forget_unknown_context(state, item)
     return [(state, flow)]
 

@@ -140,7 +140,10 @@ class _Parts:
         if isinstance(value, Zip):
             return map(self.value, value.columns)
         if isinstance(value, Context):
-            return (value.kind, self.value(value.argument))
+            restored = [
+                (self.value(ref), name, self.value(then)) for ref, name, then in value.restored
+            ]
+            return (value.kind, self.value(value.argument), tuple(restored))
         assert isinstance(value, Super)
         self.addresses.append(value.after)
         return (self.value(value.bound), value.after)

@@ -101,7 +101,7 @@ class State:
             has used; untouched: the passes since which nothing was done to gradients
             (Note [Gradients in leaves]).
         grad: whether operations are recorded; grad_at_yield: whether they were at the last yield.
-        frozen_at_yield: the leaves that wanted no gradients then.
+        frozen_at_yield: the leaves that wanted no gradients then; heap_at_yield: the objects.
     """
 
     frames: Frames
@@ -138,6 +138,7 @@ class State:
     grad: bool = True
     grad_at_yield: bool = True
     frozen_at_yield: frozenset[Leaf] = frozenset()
+    heap_at_yield: dict[Address, Object] = field(default_factory=dict)
     passes: int = 0
 
     def fork(self) -> State:

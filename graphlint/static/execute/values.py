@@ -192,12 +192,13 @@ class Context:
 
     `argument` is what entering it yields; of `set_grad_enabled` the mode before it was called.
     `frozen` are the leaves that want no gradients inside and after, where the program's own code
-    says so.
+    says so; `restored` are the attributes that it sets when it is left, None for one that goes.
     """
 
     kind: str
     argument: Value | None = None
     frozen: tuple[frozenset[Leaf], frozenset[Leaf]] | None = None
+    restored: tuple[tuple[Ref, str, Value | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
