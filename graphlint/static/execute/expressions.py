@@ -303,18 +303,12 @@ def _if_else(ex: Executor, node: ir.IfElse, state: State) -> Results:
 
 def assumed(condition: Value, results: Results) -> Results:
     """Mark constants that follow from a condition on where in a loop the program is."""
-    assumed = isinstance(condition, Sym) and depends_on_position(condition)
-    counted = isinstance(condition, Const) and condition.counted
-    if not assumed and not counted:
+    if not (isinstance(condition, Sym) and depends_on_position(condition)):
         return results
     return [
-        (state, _marked(value, assumed, counted) if isinstance(value, Const) else value)
+        (state, replace(value, assumed=True) if isinstance(value, Const) else value)
         for state, value in results
     ]
-
-
-def _marked(value: Const, assumed: bool, counted: bool) -> Const:
-    return replace(value, assumed=value.assumed or assumed, counted=value.counted or counted)
 
 
 def _walrus(ex: Executor, node: ir.Walrus, state: State) -> Results:

@@ -143,8 +143,7 @@ def compare(state: State, op: str, left: Value, right: Value) -> Value:
         op, left, right = {"Is": "Eq", "IsNot": "NotEq"}.get(op, op), first, second
     if is_exact(left) and is_exact(right):
         try:
-            counted = is_number(left) and is_number(right)
-            return Const(bool(COMPARISON[op](left.value, right.value)), counted=counted)
+            return Const(bool(COMPARISON[op](left.value, right.value)))
         except TypeError:
             return Sym(("compare", op, *_names(left, right)))
     if op not in ("Is", "IsNot", "In", "NotIn"):

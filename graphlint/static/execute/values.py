@@ -29,14 +29,12 @@ class Const:
     """A value that is known.
 
     `origin` is the call that first handed the value on as an argument; `assumed` says that the
-    value follows from how a condition was assumed to turn out, `counted` that it follows from a
-    comparison of numbers, which may turn out otherwise in a later iteration.
+    value follows from how a condition was assumed to turn out.
     """
 
     value: Any
     origin: Origin | None = field(default=None, compare=False)
     assumed: bool = field(default=False, compare=False)
-    counted: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

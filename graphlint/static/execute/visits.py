@@ -112,8 +112,7 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     if request.asked and not request.creates:
         ex.records.keep_alone(request.at)
     if request.retains and request.roots:
-        open_ended = bool(ex.running_callbacks) or _counts_rounds(state, request)
-        _keep(state, request, number, visited, chain, open_ended)
+        _keep(state, request, number, visited, chain, bool(ex.running_callbacks))
         for node in visited:
             state.freed.pop(node, None)
     else:
@@ -280,12 +279,6 @@ def _in_chain(pending: Pending) -> frozenset[Doubt]:
     callers = (pending.site, pending.origin or pending.site)
     here = built is not None and built.function in [site.function for site in callers]
     return (doubts - {FOREIGN}) | {MIXED} if here and FOREIGN in doubts else doubts
-
-
-def _counts_rounds(state: State, request: Request) -> bool:
-    """Whether the flag tells the rounds of a `while` loop, of which only the first are followed."""
-    counted = isinstance(request.flag, Const) and request.flag.counted
-    return counted and any(isinstance(frame.place, ir.While) for frame in state.frame.chain())
 
 
 def _keep(
