@@ -140,8 +140,7 @@ def _by_loop(lives: Lives) -> Iterator[list[int]]:
 
 def _creations(runs: Runs) -> Iterator[Mark]:
     created = _calls(runs, lambda execution: execution.creates)
-    failing = any(seen.written.error for _, seen in runs)
-    plain = _calls(runs, lambda e: not e.creates and (failing or e.kind == "grad"))
+    plain = _calls(runs, lambda execution: not execution.creates)
     both = _calls(runs, lambda execution: execution.explicit)
     for call in created:
         place = runs[0][0].source.where(call)

@@ -192,7 +192,8 @@ def _enumerate(ex: Executor, state: State, value: Enumerate, place: ir.Node) -> 
     else:
         numbers = _ordinals(value.start, count, len(inner.values))
     pairs = zip(numbers, inner.values, strict=True)
-    return Items(tuple(Tuple(pair) for pair in pairs), inner.length, chosen=inner.chosen)
+    rows = tuple(Tuple(pair) for pair in pairs)
+    return Items(rows, inner.length, inner.yielded, inner.chosen)
 
 
 def _ordinals(first: Value, count: Value, known: int) -> tuple[Value, ...]:
@@ -217,7 +218,8 @@ def _zip(ex: Executor, state: State, value: Zip, place: ir.Node) -> Items:
         row = [c.values[min(index, len(c.values) - 1)] for c in columns if c.values]
         rows.append(Tuple(tuple(row)))
     skips = any(column.chosen for column in columns)
-    return Items(tuple(rows), None if exact else columns[0].length, chosen=skips)
+    yielded = next((column.yielded for column in columns if column.yielded), ())
+    return Items(tuple(rows), None if exact else columns[0].length, yielded, skips)
 
 
 def _object(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Items:
