@@ -28,7 +28,7 @@ for inputs, targets in loader:
 ## Silent when
 * the value is added without its graph: `.item()`, `.detach()`, `.data`, `float()`, `no_grad`;
 * a later pass differentiates the sum, on any explored path;
-* the sum starts anew in each iteration, or every so many;
+* the sum starts anew in each iteration;
 * it is handed to unknown code, or returned to it, while it can still be differentiated;
 * whether the value has a graph at all can't be told.
 

@@ -67,11 +67,7 @@ def note_assigned(
     ex: Executor, states: Iterable[State], node: ir.Assign, target: ir.Expr, value: Value
 ) -> None:
     """Note `total = total + loss`, whatever else is done to either term, or a sum of lists."""
-    sums = _is_sum(node, target)
-    for state in states:
-        if not sums:
-            _note_anew(ex, state, target, value)
-            continue
+    for state in states if _is_sum(node, target) else ():
         nodes = state.nodes(value) if state.frame.loops else []
         name, called = written(target), _names(state, node.value)
         before = {n for held in _earlier(state, node) for n in held.nodes}
@@ -83,18 +79,6 @@ def note_assigned(
         added = [n for n in _inputs(state, nodes) if before.isdisjoint(reachable(state.graph, [n]))]
         if added:
             _note(ex, state, node, Keeping.SUM, name, nodes, added, nodes, called)
-
-
-def _note_anew(ex: Executor, state: State, target: ir.Expr, value: Value) -> None:
-    """Note that a sum starts anew in the very loop that adds to it, every so many iterations."""
-    if not state.holds or not state.frame.loops or state.nodes(value):
-        return
-    name = written(target)
-    for held in state.holds.values():
-        if held.how is Keeping.SUM and held.name == name:
-            *_, innermost = held.frame.loops
-            if innermost in state.frame.loops:
-                ex.records.absolve(held.site)
 
 
 def _is_sum(node: ir.Assign, target: ir.Expr) -> bool:
