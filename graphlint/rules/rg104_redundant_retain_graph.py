@@ -33,14 +33,13 @@ Safe: the pass does the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from graphlint.rules.edits import drop_implied_retain_graph
 from graphlint.rules.rule import Claim, Holds, Rule
 from graphlint.trace import Confidence, Doubt, Event, Retention, Site, Trace
 
 OTHER_CALLERS = Doubt(Confidence.LIKELY, "callers that are not seen may set one flag alone")
-"""All that can be doubted: what becomes of the graphs has no part in it."""
 
 
 def check(trace: Trace) -> Iterator[Claim]:
@@ -50,6 +49,7 @@ def check(trace: Trace) -> Iterator[Claim]:
         if call.repeats_create_graph:
             seen.add(call.site)
             yield Claim(call.site, (Event(call.site, "passes both flags"),))
+    always = {call.site for call in trace.calls if call.create == "True"}
     passing = {call.site for call in trace.calls if None not in (call.retain, call.create)}
     told = seen | trace.overruled | trace.alone
     by_site: dict[Site, list[Retention]] = {}
@@ -59,10 +59,21 @@ def check(trace: Trace) -> Iterator[Claim]:
         witness = (Event(site, "runs with `create_graph` on each time"),)
         implied = [k for k in all_kept if k.implied and not {site, k.at} & told]
         if site in passing and len(implied) == len(all_kept):
-            unsure = any(kept.doubts or kept.at != site for kept in implied)
-            yield Claim(site, witness, frozenset((OTHER_CALLERS,)) if unsure else frozenset())
+            yield Claim(site, witness, _doubts(implied, always=site in always))
         else:
             yield from (Claim(kept.at, witness, kept.doubts) for kept in implied)
+
+
+def _doubts(implied: Sequence[Retention], always: bool) -> frozenset[Doubt]:
+    """Say what is not known: where `create_graph` is always on, only whether callers pass both.
+
+    What becomes of the graphs, and whether every path was followed, has no part in that.
+    """
+    handed = any(kept.at != kept.site for kept in implied)
+    doubts = frozenset[Doubt]().union(*(kept.doubts for kept in implied))
+    if handed or (always and doubts):
+        return frozenset((OTHER_CALLERS,)).union(() if always else doubts)
+    return doubts
 
 
 RULE = Rule(

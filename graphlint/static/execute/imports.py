@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.frames import Loaded
-from graphlint.static.execute.merge import object_key
+from graphlint.static.execute.keys import object_key
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
     Address,
