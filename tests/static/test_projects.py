@@ -55,3 +55,16 @@ def test_callers_are_found_in_source_layouts(tmp_path: Path) -> None:
         src__package__engine=ENGINE,
         scripts__train=main,
     ) == [("RG102", "src/package/engine.py", 15)]
+
+
+def test_a_package_finds_the_parts_that_it_imports_from_itself(tmp_path: Path) -> None:
+    main = "import package\npackage.core.Engine({}).run()\n"
+    files = {
+        "package__init": "from . import core",
+        "package__core__init": "from .engine import Engine",
+        "package__core__engine": ENGINE,
+    }
+    assert found(tmp_path, main=main.format("keep=True"), **files) == []
+    assert found(tmp_path, main=main.format("keep=False"), **files) == [
+        ("RG102", "package/core/engine.py", 15)
+    ]

@@ -44,6 +44,8 @@ class Budget:
     Attributes:
         steps: expressions and statements evaluated, and states compared, for one entry point.
         total: the same for a whole file; entry points that come later share what is left.
+        project: the same for all files; behind it an entry point gets the least, and behind twice
+            as much next to nothing (`LAST`): however many files there are, an end is in sight.
         least: what an entry point gets all the same.
         caller: what one gets in a file without passes, which only calls functions of others.
         loading: what all files that a file imports get together, besides.
@@ -55,6 +57,7 @@ class Budget:
 
     steps: int = 30_000
     total: int = 120_000
+    project: int = 3_000_000
     least: int = 2_000
     caller: int = 30_000
     loading: int = 100_000
@@ -69,6 +72,8 @@ FEW_CALLERS = 5
 """Up to twice so many files, callers in files without passes get as much."""
 
 
+LAST = 100
+"""The steps of an entry point in a project that has used up twice its own."""
 SHARES = 6
 """The part of an entry point's steps that a call may take which leads to no pass."""
 
@@ -113,7 +118,7 @@ class Executor:
         self._evaluate = evaluate
         self._run = run
         self._invoke = invoke
-        self._steps = self._spent = self._loading = 0
+        self._steps = self._spent = self._loading = self._all = 0
         self._limit = self.budget.steps
         self._sharing = False
         self._too_long: set[ir.Function] = set()
@@ -126,9 +131,15 @@ class Executor:
         self._steps = 0
         left = self.budget.total - self._spent
         most = self.budget.caller if caller else self.budget.steps
-        self._limit = max(self.budget.least, min(most, left))
+        self._limit = self._allowed(max(self.budget.least, min(most, left)))
         self._too_long.clear()
         self.records.begin()
+
+    def _allowed(self, steps: int) -> int:
+        """Return how many of some steps are left to spend in the whole project."""
+        if self._all > 2 * self.budget.project:
+            return LAST
+        return min(steps, self.budget.least) if self._all > self.budget.project else steps
 
     def begin_file(self, again: bool = False) -> None:
         """Give the next file its steps, and a part of them where it is run again."""
@@ -153,6 +164,7 @@ class Executor:
     def step(self, steps: int = 1) -> None:
         """Spend steps of the entry point's budget."""
         self._steps += steps
+        self._all += steps
         if self._steps > self._limit:
             raise OutOfSteps
 
@@ -164,7 +176,7 @@ class Executor:
         """
         before = (self._steps, self._limit)
         left = self.budget.loading - self._loading
-        self._steps, self._limit = 0, min(self.budget.least, left)
+        self._steps, self._limit = 0, min(self._allowed(self.budget.least), left)
         try:
             yield
         except OutOfSteps:

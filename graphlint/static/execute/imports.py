@@ -70,8 +70,10 @@ def module_attribute(ex: Executor, state: State, module: Module, name: str) -> V
     if module.filename.endswith(".py"):
         address = load(ex, state, module.filename)
         env = state.heap.get(address) if address is not None else None
-        if isinstance(env, Env) and name in env.vars:
-            return env.vars[name]
+        bound = env.vars.get(name) if isinstance(env, Env) else None
+        # A package's `from . import part` binds what is found in its folder.
+        if bound is not None and bound != Imported(module.filename, name):
+            return bound
     found = ex.project.member(module.filename, name) if ex.project else None
     return Module(found) if found is not None else Sym(("global", module.filename, name))
 

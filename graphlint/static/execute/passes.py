@@ -229,14 +229,21 @@ def _targets(
         return None, None
     handles = list(state.handles(wanted))
     for value in _unknown_tensors(state, wanted):
-        number = state.frames.name("foreign", value.name)
-        if number not in state.graph:
+        numbers = _foreign_parts(state, value)
+        if not numbers:
             return None, None
-        handles.append(number)
+        handles += numbers
     if not handles:
         return None, None
     nodes = frozenset(h for h in handles if isinstance(h, int))
     return nodes, frozenset(h for h in handles if not isinstance(h, int))
+
+
+def _foreign_parts(state: State, value: Sym) -> list[NodeId]:
+    """Return the nodes that stand for an unknown value or its items, as far as they are met."""
+    names = (value.name, *(("item", value.name, index) for index in (0, -1)))
+    numbers = [state.frames.name("foreign", name) for name in names]
+    return [number for number in numbers if number in state.graph]
 
 
 def _unknown_tensors(state: State, wanted: Value) -> list[Sym]:

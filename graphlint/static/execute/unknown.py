@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 CLASS_NAME = re.compile(r"_?[A-Z][A-Za-z0-9]*[a-z]")
 """How the names of classes begin: what calling one returns is an object, and no loss."""
+MAKING = ("make", "build", "create", "load", "define", "init", "setup", "clone")
+"""How the names of functions begin that return an object, and no loss."""
 MADE_OPTIMIZER = re.compile("^_*(get|make|build|create|init|setup|set_up|configure).*optimi[sz]er")
 """Names of what makes an optimizer, and uses none."""
 MOST_NESTED = 8
@@ -255,7 +257,9 @@ def _own_leaves(state: State, func: Value, name: str) -> frozenset[Leaf]:
         return frozenset((("unknown", func.name),))
     if isinstance(func, Method) and name not in DATA_METHODS:
         if isinstance(func.owner, Sym):
-            return frozenset((("unknown", func.owner.name),))
+            named = func.owner.name[0] == "global"  # a library, whose functions own nothing
+            makes = CLASS_NAME.match(name) or name.isupper() or name.startswith(MAKING)
+            return frozenset() if named and makes else frozenset((("unknown", func.owner.name),))
         if state.get(func.owner, Instance):
             return frozenset((("unknown", func.owner),))
     if isinstance(func, Ref) and state.get(func, Instance):
