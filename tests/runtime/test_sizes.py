@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 from torch import nn
+from torch._functorch import config as functorch_config
 
 from graphlint.runtime.allocator import bytes_freed_by_passes
 from graphlint.runtime.sizes import GraphSize, measure
@@ -45,6 +46,26 @@ def test_exclusive_bytes_are_what_a_pass_frees(build: zoo.Builder, freed: dict[s
     size = size_of_retained(build)
     assert size.exclusive_bytes == freed[build.__name__]
     assert size.exclusive_bytes <= size.total_bytes
+    assert not size.lower_bound
+
+
+def compiled(backend: str) -> zoo.Built:
+    net = nn.Sequential(nn.Linear(31, 67), nn.GELU(), nn.Linear(67, 43), nn.Tanh())
+    inputs = torch.randn(29, 31)
+    return torch.compile(net, backend=backend)(inputs).pow(2).mean(), (net, inputs)
+
+
+@pytest.mark.parametrize("backend", ["aot_eager", "eager"])
+def test_compiled_graphs_are_seen_whole(backend: str) -> None:
+    """A pass may keep the graph of compiled code where its buffers are not donated."""
+
+    def build() -> zoo.Built:
+        return compiled(backend)
+
+    with functorch_config.patch(donated_buffer=False):
+        build()[0].backward()
+        size = size_of_retained(build)
+        assert size.exclusive_bytes == bytes_freed_by_passes([build])["build"]
     assert not size.lower_bound
 
 
