@@ -81,6 +81,8 @@ def run_pass(
 ) -> Results:
     """Run a backward pass: one outcome for every way its flags can turn out."""
     given = {**dict(zip(PARAMETERS[form], args, strict=False)), **keywords}
+    if FORMER_FLAG in given:
+        given["retain_graph"] = given.pop(FORMER_FLAG)
     given.update((name, _written(state, given[name])) for name in FLAGS if name in given)
     root = given.get(PARAMETERS[form][0], NONE)
     roots = pass_roots(ex, call, state, root)
@@ -258,12 +260,8 @@ def _flags(
     """Decide the flags: (state, asked, retains, creates, doubts about a pass that frees)."""
     retain, create = given.get("retain_graph"), given.get("create_graph")
     decided = []
-    former = given.get(FORMER_FLAG)
     for first, creates in truth(state, create) if create is not None else [(state, False)]:
-        if former is not None:
-            for second, kept in truth(first, former):
-                decided.append((second, False, kept or creates, creates, _unknown(former)))
-        elif retain is None or retain == NONE:
+        if retain is None or retain == NONE:
             decided.append((first, False, creates, creates, _unknown(create)))
         elif isinstance(retain, Sym) and retain == create:
             decided.append((first, creates, creates, creates, _unknown(create)))
