@@ -60,8 +60,8 @@ DATA_METHODS: Final = frozenset(
     """
     parse_args parse_known_args sample next next_batch get get_batch batch fetch read load reset
     step pop popleft choice shuffle keys values items split join format strip lower upper startswith
-    endswith encode decode copy index count generate_batch draw rand randn randint randperm zeros ones
-    empty eye arange linspace
+    endswith encode decode copy index count generate_batch draw rand randn randint randperm zeros
+    ones empty eye arange linspace
     """.split()
 )
 """Methods of unknown objects that yield data, not results of a differentiable computation."""
