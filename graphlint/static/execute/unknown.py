@@ -191,7 +191,8 @@ def _run_once(
 ) -> State:
     frame = ex.enter(state, node, "loop", index=index)
     results = ex.invoke(state, node, func, given, {})
-    for after, _ in results:
+    for after, value in results:
+        note_escape(ex, after, [value])  # whoever runs the function gets what it returns
         after.frame = frame
     state.frame = frame
     merged = merge(ex, [(s, Flow("return", v)) for s, v in results])
