@@ -78,7 +78,7 @@ def note_handle_dropped(state: State, call: ir.Node) -> None:
 def settle_hooks(ex: Executor, state: State) -> None:
     """Tell the hooks whose functions hold the graph that holds them, at a path's end."""
     hooks = [about for (name, _), about in state.facts.items() if name == "hook"]
-    for hook in (hook for hook in hooks if hook.dropped):
+    for hook in (hook for hook in hooks if hook.dropped and _is_here(state, hook.function)):
         for name, value, doubts in _held(state, hook.function):
             made = next((n for n in state.nodes(value) if _leads_to(state, n, hook)), None)
             if made is not None:
@@ -86,6 +86,11 @@ def settle_hooks(ex: Executor, state: State) -> None:
                 place = site_of(node.place, node.frame)
                 ex.records.hook_cycles[HookCycle(hook.site, place, name, doubts)] = None
                 break
+
+
+def _is_here(state: State, function: Value) -> bool:
+    """Whether this path made a function, and not one that was merged into it."""
+    return not isinstance(function, Func) or function.env in state.heap
 
 
 def _leads_to(state: State, number: NodeId, hook: Hook) -> bool:
