@@ -134,7 +134,7 @@ def test_arrows_go_from_tile_to_tile(browser: Browser, page: Path) -> None:
     assert first == "Addmm.mat1 4.0 MiB, 44% of what is shown, in encoder.layers.0"
     browser.press("END")
     last = browser.ask("document.querySelector('#holders .readout').textContent")
-    assert last == "Pow.self 1.0 MiB, 11% of what is shown, in unknown module"
+    assert last == "Pow.self 1.0 MiB, 11% of what is shown, in no module"
     assert browser.ask("document.querySelectorAll('.tile[tabindex=\"0\"]').length") == 1
 
 

@@ -177,7 +177,9 @@ class Tiles {
     const site = this.site.property("value");
     const holders = data.holders.filter((holder) => site === "all calls" || holder.site === site);
     const outer = GROUPINGS.find(({ name }) => name === this.grouping.property("value"));
-    const label = (holder, key) => holder[key] || `unknown ${key}`;
+    // The model itself is no module of its own, and what runs outside of it none at all.
+    const unnamed = (key) => (key === "module" ? "no module" : `unknown ${key}`);
+    const label = (holder, key) => holder[key] || unnamed(key);
     const total = (held) => d3.sum(held, (holder) => holder.bytes);
     const rolled = d3.rollup(
       holders,
