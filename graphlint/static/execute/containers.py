@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
 from graphlint.static.execute.gradients import note_escape
@@ -99,10 +99,9 @@ def call_dict(
     if name in ("get", "pop", "setdefault") and args:
         return [(state, _look_up(state, node, owner, found, name, args))]
     if name == "update":
-        given = state.get(args[0], Dict) if args else None
-        merged = {**found.items, **(given.items if given else {}), **keywords}
-        is_open = found.open or (bool(args) and given is None)
-        state.put(owner, Dict(merged, is_open))
+        given = _entries(ex, state, node, args[0]) if args else {}
+        merged = {**found.items, **(given or {}), **keywords}
+        state.put(owner, Dict(merged, found.open or given is None))
         return [(state, NONE)]
     if name == "clear":
         state.put(owner, Dict({}))
@@ -110,6 +109,21 @@ def call_dict(
     if name == "copy":
         return [(state, state.new(node, Dict(found.items, found.open)))]
     return [(state, state.sym(node))]
+
+
+def _entries(ex: Executor, state: State, node: ir.Node, given: Value) -> Mapping[Any, Value] | None:
+    """Return the entries of a dictionary or of pairs; None where they are not all known."""
+    found = state.get(given, Dict)
+    if found is not None:
+        return found.items
+    pairs = every(ex, state, given, node)
+    entries = {
+        dict_key(pair.items[0]): pair.items[1]
+        for pair in pairs.values
+        if isinstance(pair, Tuple) and len(pair.items) == 2
+    }
+    known = pairs.length is None and len(entries) == len(pairs.values)
+    return entries if known else None
 
 
 def _key(key: object) -> Value:
