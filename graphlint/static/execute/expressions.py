@@ -107,7 +107,8 @@ def _sequence(ex: Executor, node: ir.Sequence, state: State) -> Results:
             else:
                 items.append(value)
         if node.kind == "tuple" and length is None:
-            results.append((after, Tuple(tuple(items))))
+            listed = not any(isinstance(syntax, ir.Starred) for syntax in node.items)
+            results.append((after, Tuple(tuple(items), written=listed)))
         else:
             results.append((after, after.new(node, List(tuple(items), length, node.kind))))
     return results

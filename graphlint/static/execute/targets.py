@@ -10,7 +10,7 @@ from graphlint.static.execute.attributes import set_attribute
 from graphlint.static.execute.items import every
 from graphlint.static.execute.state import State
 from graphlint.static.execute.subscripts import delete_item, set_item
-from graphlint.static.execute.values import Const, List, Sym, Value
+from graphlint.static.execute.values import Const, List, Sym, Tuple, Value
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
@@ -45,11 +45,23 @@ def assign(
 def _unpack(
     ex: Executor, state: State, targets: Sequence[ir.Expr], value: Value, place: ir.Node
 ) -> list[State]:
+    if _raises(targets, value):
+        ex.raised(state)
+        return []
     values = _spread(ex, state, targets, value, place)
     states = [state]
     for target, item in zip(targets, values, strict=True):
         states = [done for s in states for done in assign(ex, s, target, item, place)]
     return states
+
+
+def _raises(targets: Sequence[ir.Expr], value: Value) -> bool:
+    """Whether there are not as many items as targets: no program goes on behind that."""
+    if not isinstance(value, Tuple) or not value.written:
+        return False
+    stars = sum(isinstance(target, ir.Starred) for target in targets)
+    missing = len(targets) - stars - len(value.items)
+    return missing > 0 or (missing < 0 and not stars)
 
 
 def _spread(

@@ -90,9 +90,10 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Tuple:
-    """A tuple."""
+    """A tuple; `written` says that the program lists its items, so that there are no more."""
 
     items: tuple[Value, ...]
+    written: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
