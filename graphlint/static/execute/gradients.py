@@ -157,15 +157,18 @@ def note_gradient(
     elif tensor is not None and tensor.node is not None:
         notes.nodes[tensor.node] = maker_of(request)
         note_differentiable(state, request, tensor.node)
-    elif not _is_plain(state, visited):
+    elif not _is_plain(state, request, visited):
         notes.used.add(maker_of(request))  # what it is made of can't be told
 
 
-def _is_plain(state: State, visited: Iterable[NodeId]) -> bool:
+def _is_plain(state: State, request: Request, visited: Iterable[NodeId]) -> bool:
     """Whether all that a pass visits is known, so that a gradient without a graph surely has none.
 
-    It has none if what was visited is linear, or if nothing leads to the wanted input.
+    It has none if what was visited is linear, or if nothing leads to the wanted input. Which input
+    is wanted, or what is differentiated, may not be known.
     """
+    if request.nodes is None or not request.roots:
+        return False
     nodes = [state.graph[number] for number in visited]
     return not any(node.unknown or node.opaque or node.op in OWN_OPS for node in nodes)
 
