@@ -12,7 +12,7 @@ from generated.grammar import generate
 from generated.program import MAIN, Program
 from generated.recorded import NEEDED, NOT_RETAINED, PARTLY, UNNEEDED, Compared, compare
 
-SEEDS = range(500, 540)
+SEEDS = range(600, 640)
 LEAST_AGREEMENT = 0.99
 
 pytestmark = [
