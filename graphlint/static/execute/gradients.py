@@ -169,7 +169,8 @@ def _is_plain(state: State, request: Request, visited: Iterable[NodeId]) -> bool
     """
     if request.nodes is None or not request.roots:
         return False
-    nodes = [state.graph[number] for number in visited]
+    found = list(visited) or reachable(state.graph, request.roots)
+    nodes = [state.graph[number] for number in found]
     return not any(node.unknown or node.opaque or node.op in OWN_OPS for node in nodes)
 
 
