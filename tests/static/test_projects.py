@@ -68,3 +68,30 @@ def test_a_package_finds_the_parts_that_it_imports_from_itself(tmp_path: Path) -
     assert found(tmp_path, main=main.format("keep=False"), **files) == [
         ("RG102", "package/core/engine.py", 15)
     ]
+
+
+def test_models_chosen_by_name_build_graphs(tmp_path: Path) -> None:
+    tmp_path.joinpath("models.py").write_text(
+        "from torch import nn\n\ndef small():\n    return nn.Linear(4, 1)\n"
+    )
+    tmp_path.joinpath("train.py").write_text(
+        dedent(
+            """
+            import sys
+            import torch
+            import models
+
+            net = models.__dict__[sys.argv[1]]()
+            net = net.to("cpu")
+            loss_of = torch.nn.BCEWithLogitsLoss()
+            for _ in range(3):
+                real, fake = net(torch.rand(3, 4)), net(torch.rand(3, 4))
+                loss = loss_of(real - torch.mean(fake), torch.ones(3, 1)) * 0.5
+                loss.backward(retain_graph=True)
+                fake = net(torch.rand(3, 4))
+                other = loss_of(fake - torch.mean(real), torch.zeros(3, 1)) * 0.5
+                other.backward()
+            """
+        )
+    )
+    assert {f.code for f in lint_paths([tmp_path]).findings} == {"RG106"}

@@ -23,6 +23,7 @@ from graphlint.static.execute.values import (
     Method,
     Ref,
     Sym,
+    Tensor,
     Tuple,
     Value,
     source,
@@ -263,6 +264,6 @@ def _own_leaves(state: State, func: Value, name: str) -> frozenset[Leaf]:
             return frozenset() if named and makes else frozenset((("unknown", func.owner.name),))
         if state.get(func.owner, Instance):
             return frozenset((("unknown", func.owner),))
-    if isinstance(func, Ref) and state.get(func, Instance):
+    if isinstance(func, Ref) and (state.get(func, Instance) or state.get(func, Tensor)):
         return frozenset((("unknown", func.address),))
     return frozenset()
