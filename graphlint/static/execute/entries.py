@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.accumulated import note_used
 from graphlint.static.execute.attempts import attempt
-from graphlint.static.execute.calls import enter, instantiate
+from graphlint.static.execute.calls import enter
 from graphlint.static.execute.classes import members
 from graphlint.static.execute.evaluations import FORWARD
 from graphlint.static.execute.executor import Executor
 from graphlint.static.execute.frameworks import differentiate_step
 from graphlint.static.execute.functions import is_custom_function, run_forward
 from graphlint.static.execute.imports import define, module_variables
+from graphlint.static.execute.instances import instantiate
 from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.skipping import skip_uses
 from graphlint.static.execute.state import State

@@ -240,6 +240,8 @@ Value = (
 )
 
 NONE, TRUE, FALSE = Const(None), Const(True), Const(False)
+UNKNOWN_KEYWORDS = "**"
+"""Stands among the keywords of a call for those of a dictionary that are not known."""
 
 
 # ------------------------------------------------------------------------------------ objects
