@@ -32,6 +32,7 @@ from graphlint.static.execute.values import (
     Instance,
     Layer,
     List,
+    Module,
     Range,
     Ref,
     Some,
@@ -195,7 +196,8 @@ def _getattr(
             known = [r for r in method if isinstance(r[1], (Func, Const, Ref, Tuple))]
             return known or [(state, args[2])]
         return get_attribute(ex, state, node, args[0], args[1].value)
-    return [(state, state.sym(node))]
+    of_module = bool(args) and isinstance(args[0], (Module, External))
+    return [(state, state.sym(node, "member" if of_module else "made"))]
 
 
 def _setattr(

@@ -227,7 +227,7 @@ def _result(state: State, node: ir.Node, func: Value, name: str, given: Iterable
         leaves = _own_leaves(state, func, name)
     if not handles and _is_plain(func):
         return state.sym(node, PLAIN)
-    tag = "object" if CLASS_NAME.match(name) else "made"
+    tag = "object" if CLASS_NAME.match(name) or is_member(func) else "made"
     if not state.grad or not (nodes or leaves) or name in SINKS:
         return state.sym(node, tag)
     made = state.record(
@@ -253,10 +253,23 @@ def _is_plain(func: Value) -> bool:
     return isinstance(made, tuple) and made[:1] == (PLAIN,)
 
 
+def is_member(func: Value) -> bool:
+    """Whether what is called is chosen from a module by a name: mostly a class, or a function.
+
+    It makes models and losses, as `getattr(models, name)()` and `models.__dict__[name]()` do, and
+    owns no parameters itself.
+    """
+    if not isinstance(func, Sym):
+        return False
+    kind, owner = func.name[:2]
+    named = kind == "subscript" and isinstance(owner, tuple) and owner[0] == "global"
+    return kind == "member" or (named and owner[-1] == "__dict__")
+
+
 def _own_leaves(state: State, func: Value, name: str) -> frozenset[Leaf]:
     """Return the parameters that unknown code may have of its own, such as those of a model."""
     if isinstance(func, Sym):
-        return frozenset((("unknown", func.name),))
+        return frozenset() if is_member(func) else frozenset((("unknown", func.name),))
     if isinstance(func, Method) and name not in DATA_METHODS:
         if isinstance(func.owner, Sym):
             named = func.owner.name[0] == "global"  # a library, whose functions own nothing
