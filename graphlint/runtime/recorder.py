@@ -53,7 +53,7 @@ MARKED_PASSES = 16
 # always are, only while this takes no longer than so many seconds, by whether all are alike.
 EAGER_PASSES = 100
 _ALIKE = 5  # passes in a row
-_EAGER_SECONDS = {True: 0.02, False: 0.1}
+EAGER_SECONDS = {True: 0.02, False: 0.1}
 LEFT_PASSES = 4
 _CACHED_CALLERS = 4096
 _CLASHES = 256
@@ -249,7 +249,7 @@ class Recorder:
     def _is_eager(site: SiteRecord) -> bool:
         """Whether all graphs that a call keeps are still looked at, whatever the time."""
         alike = site.turn.same >= _ALIKE
-        hasty = site.looking > _EAGER_SECONDS[alike]
+        hasty = site.looking > EAGER_SECONDS[alike]
         return site.retained < (EXACT_PASSES if hasty else EAGER_PASSES)
 
     def after(self, call: BackwardCall, note: Note, result: Any) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 import graphlint
 from graphlint.profiles import Profile, SiteProfile
@@ -15,6 +19,14 @@ from graphlint.runtime.recorder import Recorder
 from graphlint.runtime.summary import summarise
 from graphlint.runtime.traces import make_trace
 from graphlint.trace import Trace
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Have the first graphs of a call looked at, however slow the machine is at the moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("graphlint.runtime.recorder.EAGER_SECONDS", {True: math.inf, False: math.inf})
+        yield
 
 
 class Recorded:

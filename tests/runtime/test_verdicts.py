@@ -12,6 +12,8 @@ from generated.grammar import generate
 from generated.program import MAIN, Program
 from generated.recorded import NEEDED, NOT_RETAINED, PARTLY, UNNEEDED, Compared, compare
 
+from .recording import patience
+
 SEEDS = range(600, 640)
 LEAST_AGREEMENT = 0.99
 
@@ -24,7 +26,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def compared() -> list[Compared]:
-    return [each for seed in SEEDS for each in compare(generate(seed)) if each.retains]
+    with patience():
+        return [each for seed in SEEDS for each in compare(generate(seed)) if each.retains]
 
 
 def test_verdicts_are_true(compared: list[Compared]) -> None:
