@@ -1,0 +1,63 @@
+"""However large a project is, an end is in sight: steps are bounded, for files and for imports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from graphlint.linting import lint_paths
+from graphlint.static.execute.executor import Budget, Executor
+
+STEP = "loss = (torch.rand(3, requires_grad=True) ** 2).sum()\nloss.backward(retain_graph=True)\n"
+FILES = 30
+BUDGET = Budget(steps=2_000, total=2_000, project=4_000, least=400, loading=300)
+
+
+def steps_of(folder: Path, budget: Budget) -> int:
+    """Count the steps that all executions of a folder's files take together."""
+    count = 0
+    step = Executor.step
+
+    def counted(executor: Executor, steps: int = 1) -> None:
+        nonlocal count
+        count += steps
+        step(executor, steps)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Executor, "step", counted)
+        patch.setattr("graphlint.static.execute.run.budget_for", lambda files: budget)
+        lint_paths([folder])
+    return count
+
+
+def test_the_files_of_a_project_share_its_steps(tmp_path: Path) -> None:
+    for number in range(FILES):
+        tmp_path.joinpath(f"train{number}.py").write_text("import torch\n" + STEP * 200)
+    unbounded = steps_of(tmp_path, replace(BUDGET, project=10**9))
+    assert steps_of(tmp_path, BUDGET) < unbounded // 2
+
+
+def test_imports_share_steps_of_their_own(tmp_path: Path) -> None:
+    names = [f"part{number}" for number in range(FILES)]
+    for name in names:
+        tmp_path.joinpath(f"{name}.py").write_text("value = min(1, 2)\n" * 30)
+    main = "".join(f"from {name} import value as {name}\nprint({name})\n" for name in names)
+    tmp_path.joinpath("train.py").write_text("import torch\n" + STEP + main)
+    assert [finding.code for finding in lint_paths([tmp_path]).findings] == ["RG101"]
+    unbounded = steps_of(tmp_path, replace(BUDGET, loading=10**9))
+    assert steps_of(tmp_path, BUDGET) < unbounded // 2
+
+
+def test_callers_without_end_are_not_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.joinpath("engine.py").write_text("def run(loss):\n    loss.backward()\n")
+    call = "run(torch.rand(3, requires_grad=True).sum())\n"
+    for number in range(FILES):
+        text = f"import torch\nfrom engine import run\n{call}"
+        tmp_path.joinpath(f"caller{number}.py").write_text(text)
+    unbounded = steps_of(tmp_path, BUDGET)
+    monkeypatch.setattr("graphlint.static.roots.MOST_FILES", FILES // 2)
+    assert steps_of(tmp_path, BUDGET) < unbounded // 2
