@@ -14,7 +14,9 @@ import inspect
 import types
 from collections.abc import Callable, Iterator
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
+
+import torch
 
 from graphlint.runtime.places import Whose, classify
 
@@ -46,6 +48,7 @@ _ALIASES = {
     "pow": ("square",),
 }
 _WHOLE = 0  # no row: the whole file is meant
+_HOUSEKEEPING = frozenset(vars(torch.nn.Module)) - {"forward"}
 _DECORATION = ("native", "withindices", "backward")
 
 
@@ -185,20 +188,25 @@ def _callee(call: ast.Call) -> str:
 
 
 def _calls(scope: ast.AST, name: str) -> Iterator[ast.expr]:
-    """Yield the calls of what is known by a name, or is an item of it, or a method of it."""
+    """Yield the calls of what is known by a name, or is an item of it, or a method of its own."""
     items = set(_items_of(scope, name))
     for node in _expressions(scope):
         if isinstance(node, ast.Call):
             function = node.func
             if isinstance(function, ast.Subscript):
                 function = function.value
-            method = function.value if isinstance(function, ast.Attribute) else None
+            method = function.value if _may_run(function) else None
             if (
                 _is_called(function, name)
                 or (method is not None and _is_called(method, name))
                 or (isinstance(function, ast.Name) and function.id in items)
             ):
                 yield node
+
+
+def _may_run(function: ast.expr) -> TypeGuard[ast.Attribute]:
+    """Whether a method may run operations, as those that all modules have (`parameters`) do not."""
+    return isinstance(function, ast.Attribute) and function.attr not in _HOUSEKEEPING
 
 
 def _is_called(node: ast.AST, name: str) -> bool:

@@ -109,10 +109,12 @@ def chosen(note: Note) -> None:
 
 def sequential(note: Note) -> None:
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten())
+    optimizer = torch.optim.SGD(net.train().parameters(), lr=0.1)
     images = torch.randn(2, 1, 8, 8)
     loss = net(images).pow(2).mean()
     note(loss)
     loss.backward(retain_graph=True)
+    optimizer.step()
 
 
 def no_module(note: Note) -> None:
