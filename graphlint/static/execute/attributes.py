@@ -18,6 +18,7 @@ from graphlint.static.execute.distributions import attribute_of
 from graphlint.static.execute.grad_reads import read_grad
 from graphlint.static.execute.gradients import note_cleared, note_escape, note_touched
 from graphlint.static.execute.imports import module_attribute, resolve
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.modules import set_requires_grad
 from graphlint.static.execute.ops import apply_op, is_tensor
 from graphlint.static.execute.records import site_of
@@ -125,9 +126,9 @@ def _of_instance(
         return [(state, value)]
     method = find_method(state, owner, name)
     if isinstance(method, Func) and method.kind == "property":
-        return ex.invoke(state, node, method, (), {})
+        return ex.invoke(state, Invocation(node), method)
     if isinstance(method, Func) and method.kind == "cached":
-        results = ex.invoke(state, node, method, (), {})
+        results = ex.invoke(state, Invocation(node), method)
         return [(s, v) for s, v in results for s in set_attribute(ex, s, node, owner, name, v)]
     if method is not None:
         return [(state, method)]
@@ -137,7 +138,7 @@ def _of_instance(
         return [(state, state.new(node, Dict(found.attrs, found.opaque)))]
     fallback = find_method(state, owner, "__getattr__")
     if fallback is not None and not is_module(state, found.cls):
-        return ex.invoke(state, node, fallback, (Const(name),), {})
+        return ex.invoke(state, Invocation(node, (Const(name),)), fallback)
     if name == "training" and is_module(state, found.cls) and _runs_whole_program(state):
         return [(state, TRUE)]  # modules start in training mode, and nothing has changed it
     return [(state, Sym(("attribute", owner.address, name)))]
@@ -211,7 +212,7 @@ def set_attribute(
     if isinstance(found, Instance):
         setter = _setter(state, found, owner, name)
         if setter is not None:
-            return [after for after, _ in ex.invoke(state, node, setter, (value,), {})]
+            return [after for after, _ in ex.invoke(state, Invocation(node, (value,)), setter)]
         state.put(owner, replace(found, attrs={**found.attrs, name: value}))
     elif isinstance(found, Layer):
         state.put(owner, replace(found, attrs={**found.attrs, name: value}))

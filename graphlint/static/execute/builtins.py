@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 from graphlint.static import ir
 from graphlint.static.execute.attributes import get_attribute, set_attribute
 from graphlint.static.execute.branches import truth
 from graphlint.static.execute.gradients import note_escape
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.items import Items, every, iterate, length
 from graphlint.static.execute.numbers import (
     arithmetic,
@@ -46,23 +47,24 @@ from graphlint.static.execute.values import (
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
 
-Handler = Callable[..., "Results"]
+Handler: TypeAlias = "Callable[[Executor, State, Invocation], Results]"
 NAMES = frozenset(dir(builtins))
 
 
-def _range(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+def _range(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
     if not args:
-        return [(state, state.sym(node))]
+        return [(state, state.sym(call.node))]
     start: Value = args[0] if len(args) > 1 else Const(0)
     stop = args[1] if len(args) > 1 else args[0]
     step = args[2] if len(args) > 2 else Const(1)
     if not (isinstance(step, Const) and isinstance(step.value, int) and step.value):
-        return [(state, Range(state.sym(node, "index"), state.sym(node, "length"), 1))]
+        return [(state, Range(state.sym(call.node, "index"), state.sym(call.node, "length"), 1))]
     if isinstance(start, Const) and isinstance(stop, Const):
         try:
             count: Value = Const(len(range(start.value, stop.value, step.value)))
         except (TypeError, OverflowError):
-            count = state.sym(node, "length")
+            count = state.sym(call.node, "length")
     elif step.value == 1:
         count = arithmetic("Sub", stop, start) or Sym(("length", name_of(stop), name_of(start)))
     else:
@@ -71,27 +73,23 @@ def _range(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: 
     return [(state, Range(start, count, step.value))]
 
 
-def _enumerate(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    start = args[1] if len(args) > 1 else keywords.get("start", Const(0))
-    return [(state, Enumerate(args[0], start) if args else state.sym(node))]
+def _enumerate(ex: Executor, state: State, call: Invocation) -> Results:
+    start = call.args[1] if len(call.args) > 1 else call.keywords.get("start", Const(0))
+    return [(state, Enumerate(call.args[0], start) if call.args else state.sym(call.node))]
 
 
-def _zip(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
-    return [(state, Zip(tuple(args)))]
+def _zip(ex: Executor, state: State, call: Invocation) -> Results:
+    return [(state, Zip(tuple(call.args)))]
 
 
-def _len(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
-    return [(state, length(state, args[0]) if args else state.sym(node))]
+def _len(ex: Executor, state: State, call: Invocation) -> Results:
+    return [(state, length(state, call.args[0]) if call.args else state.sym(call.node))]
 
 
-def make_list(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
+def make_list(ex: Executor, state: State, call: Invocation) -> Results:
     """Make a list of what an iterable yields."""
-    items = all_items(ex, state, node, args[0]) if args else Items(())
-    return [(state, state.new(node, List(items.values, items.length)))]
+    items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
+    return [(state, state.new(call.node, List(items.values, items.length)))]
 
 
 def all_items(ex: Executor, state: State, node: ir.Node, value: Value) -> Items:
@@ -100,63 +98,60 @@ def all_items(ex: Executor, state: State, node: ir.Node, value: Value) -> Items:
     return iterate(ex, state, value, node) if lazy else every(ex, state, value, node)
 
 
-def _tuple(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
-    items = all_items(ex, state, node, args[0]) if args else Items(())
+def _tuple(ex: Executor, state: State, call: Invocation) -> Results:
+    items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
     if items.length is None:
         return [(state, Tuple(items.values))]
-    return [(state, state.new(node, List(items.values, items.length)))]
+    return [(state, state.new(call.node, List(items.values, items.length)))]
 
 
-def _reversed(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
-    items = all_items(ex, state, node, args[0]) if args else Items(())
-    return [(state, state.new(node, List(items.values[::-1], items.length)))]
+def _reversed(ex: Executor, state: State, call: Invocation) -> Results:
+    items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
+    return [(state, state.new(call.node, List(items.values[::-1], items.length)))]
 
 
-def _dict(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
+def _dict(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
     given = state.get(args[0], Dict) if args else None
-    pairs = all_items(ex, state, node, args[0]).values if args and given is None else ()
+    pairs = all_items(ex, state, call.node, args[0]).values if args and given is None else ()
     items = dict(given.items) if given else {}
     for pair in pairs:
         if isinstance(pair, Tuple) and len(pair.items) == 2 and isinstance(pair.items[0], Const):
             items[pair.items[0].value] = pair.items[1]
-    is_open = (given.open if given else bool(args)) or "**" in keywords
-    items.update({k: v for k, v in keywords.items() if k != "**"})
-    return [(state, state.new(node, Dict(items, is_open)))]
+    is_open = (given.open if given else bool(args)) or "**" in call.keywords
+    items.update({k: v for k, v in call.keywords.items() if k != "**"})
+    return [(state, state.new(call.node, Dict(items, is_open)))]
 
 
-def _sum(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
-    if not args:
-        return [(state, state.sym(node))]
-    items = all_items(ex, state, node, args[0]).values
+def _sum(ex: Executor, state: State, call: Invocation) -> Results:
+    if not call.args:
+        return [(state, state.sym(call.node))]
+    items = all_items(ex, state, call.node, call.args[0]).values
     if any(is_tensor(state, item) or has_graph(state, item) for item in items):
-        return [(state, apply_op(ex, state, node, "add", (*items, *args[1:])))]
-    return [(state, state.sym(node, "number"))]
+        return [(state, apply_op(ex, state, call.node, "add", (*items, *call.args[1:])))]
+    return [(state, state.sym(call.node, "number"))]
 
 
-def _map(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+def _map(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
     if len(args) < 2:
-        return [(state, state.sym(node))]
+        return [(state, state.sym(call.node))]
     source = args[1] if len(args) == 2 else Zip(tuple(args[1:]))
-    items = all_items(ex, state, node, source)
+    items = all_items(ex, state, call.node, source)
     results: list[tuple[State, tuple[Value, ...]]] = [(state, ())]
     for item in items.values:
         given = item.items if len(args) > 2 and isinstance(item, Tuple) else (item,)
         results = [
             (after, (*made, value))
             for before, made in results
-            for after, value in ex.invoke(before, node, args[0], given, {})
+            for after, value in ex.invoke(before, Invocation(call.node, given), args[0])
         ]
-    return [(s, s.new(node, List(made, items.length))) for s, made in results]
+    return [(s, s.new(call.node, List(made, items.length))) for s, made in results]
 
 
 def _number(function: Callable[..., object]) -> Handler:
-    def convert(
-        ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-    ) -> Results:
+    def convert(ex: Executor, state: State, call: Invocation) -> Results:
+        args = call.args
         first = args[0] if args else None
         if args and all(map(is_exact, args)):
             try:
@@ -166,7 +161,7 @@ def _number(function: Callable[..., object]) -> Handler:
         if function is str and isinstance(first, Const):
             return [(state, join_text((first,)))]
         if function in (min, max, abs) and any(has_graph(state, a) for a in args):
-            return [(state, apply_op(ex, state, node, "add", args))]
+            return [(state, apply_op(ex, state, call.node, "add", args))]
         if (
             function in (int, float)
             and isinstance(first, (Sym, Some))
@@ -174,56 +169,57 @@ def _number(function: Callable[..., object]) -> Handler:
         ):
             return [(state, first)]
         named = Sym(("number", function.__name__, tuple(name_of(a) for a in args)))
-        return [(state, named if args else state.sym(node, "number"))]
+        return [(state, named if args else state.sym(call.node, "number"))]
 
     return convert
 
 
-def _bool(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
-    if not args:
+def _bool(ex: Executor, state: State, call: Invocation) -> Results:
+    if not call.args:
         return [(state, FALSE)]
-    unsure = isinstance(args[0], Sym) and depends_on_position(args[0])
-    return [(after, Const(way, assumed=unsure)) for after, way in truth(state, args[0])]
+    unsure = isinstance(call.args[0], Sym) and depends_on_position(call.args[0])
+    return [(after, Const(way, assumed=unsure)) for after, way in truth(state, call.args[0])]
 
 
-def _getattr(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
+def _getattr(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
     if len(args) > 1 and isinstance(args[1], Const) and isinstance(args[1].value, str):
         owner = state.get(args[0], Instance)
         if len(args) > 2 and owner and args[1].value not in owner.attrs and not owner.opaque:
-            method = get_attribute(ex, state, node, args[0], args[1].value)
+            method = get_attribute(ex, state, call.node, args[0], args[1].value)
             known = [r for r in method if isinstance(r[1], (Func, Const, Ref, Tuple))]
             return known or [(state, args[2])]
-        return get_attribute(ex, state, node, args[0], args[1].value)
+        return get_attribute(ex, state, call.node, args[0], args[1].value)
     of_module = bool(args) and isinstance(args[0], (Module, External))
-    return [(state, state.sym(node, "member" if of_module else "made"))]
+    return [(state, state.sym(call.node, "member" if of_module else "made"))]
 
 
-def _setattr(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
+def _setattr(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
     if len(args) > 2 and isinstance(args[1], Const) and isinstance(args[1].value, str):
         return [
             (after, NONE)
-            for after in set_attribute(ex, state, node, args[0], args[1].value, args[2])
+            for after in set_attribute(ex, state, call.node, args[0], args[1].value, args[2])
         ]
     note_escape(ex, state, args)
     return [(state, NONE)]
 
 
-def _next(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
-    found = state.get(args[0], List) if args else None
+def _first(ex: Executor, state: State, call: Invocation) -> Results:
+    return [(state, call.args[0] if call.args else NONE)]
+
+
+def _next(ex: Executor, state: State, call: Invocation) -> Results:
+    found = state.get(call.args[0], List) if call.args else None
     if found and found.items:
         return [(state, found.items[0])]
-    return [(state, state.sym(node, "item"))]
+    return [(state, state.sym(call.node, "item"))]
 
 
-def _isinstance(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
+def _isinstance(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
     if len(args) < 2:
-        return [(state, state.sym(node))]
+        return [(state, state.sym(call.node))]
     known = _is_a(state, args[0], args[1])
     if known is not None:
         return [(state, TRUE if known else FALSE)]
@@ -257,7 +253,7 @@ def _kind_of(state: State, value: Value) -> tuple[str, ...] | None:
     return None
 
 
-def _print(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
+def _print(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, NONE)]
 
 
@@ -291,7 +287,7 @@ HANDLERS: Mapping[str, Handler] = {
     "next": _next,
     "isinstance": _isinstance,
     "print": _print,
-    "tqdm.tqdm": lambda ex, state, node, args, _: [(state, args[0] if args else NONE)],
-    "tqdm.auto.tqdm": lambda ex, state, node, args, _: [(state, args[0] if args else NONE)],
+    "tqdm.tqdm": _first,
+    "tqdm.auto.tqdm": _first,
     "tqdm.trange": _range,
 }

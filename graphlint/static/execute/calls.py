@@ -13,6 +13,7 @@ from graphlint.static.execute.evaluations import note_forward
 from graphlint.static.execute.frames import Frame
 from graphlint.static.execute.generators import put_off, restore
 from graphlint.static.execute.gradients import in_entry
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.items import every
 from graphlint.static.execute.merge import Flow, Outcome, merge
 from graphlint.static.execute.numbers import name_of
@@ -60,7 +61,7 @@ def call(ex: Executor, node: ir.Call, state: State) -> Results:
     for after, values in ex.eval_each(_parts(node), state):
         func, *given = values
         args, keywords = _arguments(ex, after, node, given)
-        for done, value in invoke(ex, after, node, func, args, keywords):
+        for done, value in invoke(ex, after, Invocation(node, args, keywords), func):
             note_forward(ex, done, node, func, value)
             results.append((done, value))
     return results
@@ -113,74 +114,54 @@ def _super(state: State, node: ir.Node, given: Sequence[Value]) -> Value:
 
 
 # --------------------------------------------------------------------------------- dispatch
-def invoke(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    func: Value,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def invoke(ex: Executor, state: State, call: Invocation, func: Value) -> Results:
     """Call whatever a value is."""
     compiled = is_compiled(state, func)
-    results = _dispatch(ex, state, node, func, args, keywords)
+    results = _dispatch(ex, state, call, func)
     if compiled:
-        return [(after, join_outputs(after, node, value)) for after, value in results]
+        return [(after, join_outputs(after, call.node, value)) for after, value in results]
     return results
 
 
-def _dispatch(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    func: Value,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def _dispatch(ex: Executor, state: State, call: Invocation, func: Value) -> Results:
+    args, keywords = call.args, call.keywords
     if isinstance(func, Func) and func.wrapper == "memo":
-        return _remembered(ex, state, node, func, args, keywords)
+        return _remembered(ex, state, call, func)
     if isinstance(func, Func):
-        return enter(ex, state, node, func, args, keywords)
+        return enter(ex, state, call, func)
     if isinstance(func, Partial):
         merged = {**dict(func.keywords), **keywords}
-        return invoke(ex, state, node, func.func, (*func.args, *args), merged)
+        return invoke(ex, state, Invocation(call.node, (*func.args, *args), merged), func.func)
     if isinstance(func, External):
-        return library.call_external(ex, state, node, func.name, args, keywords)
+        return library.call_external(ex, state, call, func.name)
     if isinstance(func, Method):
-        return methods.call_method(ex, state, node, func, args, keywords)
+        return methods.call_method(ex, state, call, func)
     if isinstance(func, Sym) and func.name[0] == "attribute":
         owner: Value = Sym(func.name[1], func.node)
         if isinstance(func.name[1], int):
             owner = Ref(func.name[1])
-        return methods.call_method(ex, state, node, Method(owner, func.name[2]), args, keywords)
+        return methods.call_method(ex, state, call, Method(owner, func.name[2]))
     if isinstance(func, Context) and args and isinstance(args[0], Func):
         grad = {"no_grad": False, "enable_grad": True}.get(func.kind)
         restore(state, func)
         return [(state, replace(args[0], grad=grad))]
     if isinstance(func, Ref):
-        return _invoke_object(ex, state, node, func, args, keywords)
-    return unknown.call_unknown(ex, state, node, func, args, keywords)
+        return _invoke_object(ex, state, call, func)
+    return unknown.call_unknown(ex, state, call, func)
 
 
-def _invoke_object(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    func: Ref,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def _invoke_object(ex: Executor, state: State, call: Invocation, func: Ref) -> Results:
     found = state.object(func)
     if isinstance(found, Class):
-        return instances.instantiate(ex, state, node, func, args, keywords)
+        return instances.instantiate(ex, state, call, func)
     if isinstance(found, Instance):
         for name in ("__call__", "forward"):
             method = classes.find_method(state, func, name)
             if method is not None:
-                return invoke(ex, state, node, method, args, keywords)
+                return invoke(ex, state, call, method)
     if isinstance(found, Layer):
-        return modules.call_layer(ex, state, node, func, found, args, keywords)
-    return unknown.call_unknown(ex, state, node, func, args, keywords)
+        return modules.call_layer(ex, state, call, func, found)
+    return unknown.call_unknown(ex, state, call, func)
 
 
 # -------------------------------------------------------------------------------- functions
@@ -194,64 +175,43 @@ def make_function(ex: Executor, function: ir.Function, state: State) -> Results:
     return results
 
 
-def enter(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    func: Func,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     """Run a function of the program in the caller's state."""
     function = func.function
     ex.called.add(function)
-    if _too_deep(ex, state, function, [*args, *keywords.values()]):
+    if _too_deep(ex, state, function, call.values):
         ex.too_deep()
-        return unknown.call_unknown(ex, state, node, func, args, keywords)
-    if ex.hurried and _can_be_skipped(ex, state, func, [*args, *keywords.values()]):
+        return unknown.call_unknown(ex, state, call, func)
+    if ex.hurried and _can_be_skipped(ex, state, func, call.values):
         ex.skip()
-        return unknown.call_unknown(ex, state, node, func, args, keywords)
+        return unknown.call_unknown(ex, state, call, func)
     if func.bound is not None and (is_abstract(function) or _is_left_out(state, func)):
         method = Method(func.bound, function.name)
-        return unknown.call_unknown(ex, state, node, method, args, keywords)
+        return unknown.call_unknown(ex, state, call, method)
     if not ex.shares(function):
-        return _run(ex, state, node, func, args, keywords)
+        return _run(ex, state, call, func)
     aside = state.fork()
-    results = ex.within_share(function, lambda: _run(ex, state, node, func, args, keywords))
-    return _give_up(ex, aside, node, func, args, keywords) if results is None else results
+    results = ex.within_share(function, lambda: _run(ex, state, call, func))
+    return _give_up(ex, aside, call, func) if results is None else results
 
 
-def _give_up(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    func: Func,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def _give_up(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     """Take a function that is too long to be followed for code that is not known."""
-    given = list(args) if func.bound is None else [func.bound, *args]
+    given = list(call.args) if func.bound is None else [func.bound, *call.args]
     grad, state.grad = state.grad, state.grad if func.grad is None else func.grad
-    results = unknown.call_unknown(ex, state, node, func, given, keywords)
+    results = unknown.call_unknown(ex, state, Invocation(call.node, given, call.keywords), func)
     for after, _ in results:
         after.grad = grad
     return results
 
 
-def _run(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    func: Func,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def _run(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     function = func.function
-    given = list(args) if func.bound is None else [func.bound, *args]
+    given = list(call.args) if func.bound is None else [func.bound, *call.args]
     caller = Caller(state.frame, state.env, state.temps, state.yields, state.yielded)
-    state.temps = (*state.temps, Tuple(tuple(given)), Tuple(tuple(keywords.values())))
-    ex.enter(state, node, "call", function)
-    variables = _bind_parameters(ex, state, func, given, keywords)
+    state.temps = (*state.temps, Tuple(tuple(given)), Tuple(tuple(call.keywords.values())))
+    ex.enter(state, call.node, "call", function)
+    variables = _bind_parameters(ex, state, func, given, call.keywords)
     if func.owner is not None and given:
         variables = {**variables, SELF: given[0], CLASS: Ref(func.owner)}
     scope = state.new(function, Env(variables, func.env))
@@ -264,7 +224,7 @@ def _run(
     if func.grad is not None:
         for after, _ in outcomes:
             after.grad = grad
-    return _leave(ex, node, func, outcomes, caller)
+    return _leave(ex, call.node, func, outcomes, caller)
 
 
 def _can_be_skipped(ex: Executor, state: State, func: Func, given: Sequence[Value]) -> bool:
@@ -301,20 +261,13 @@ def is_abstract(function: ir.Function) -> bool:
     return len(function.body) == 1 and isinstance(function.body[0], ir.Raise)
 
 
-def _remembered(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    func: Func,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def _remembered(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     """Call a memoized function: it runs once for the same arguments."""
-    given = (*map(name_of, args), *((name, name_of(v)) for name, v in keywords.items()))
+    given = (*map(name_of, call.args), *((name, name_of(v)) for name, v in call.keywords.items()))
     key = (func.function, *given)
     if key in state.memos:
         return [(state, state.memos[key])]
-    results = enter(ex, state, node, func, args, keywords)
+    results = enter(ex, state, call, func)
     for after, value in results:
         after.memos[key] = value
     return results

@@ -13,6 +13,7 @@ from graphlint.static.execute.compiled import COMPILED_OP
 from graphlint.static.execute.expressions import binary
 from graphlint.static.execute.holds import note_assigned, note_stored, note_sum
 from graphlint.static.execute.imports import import_all, import_value
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.items import every
 from graphlint.static.execute.merge import NEXT, Outcome
 from graphlint.static.execute.ops import apply_inplace, is_tensor
@@ -142,7 +143,7 @@ def _decorate(
 ) -> list[tuple[State, Value, str]]:
     """Apply a decorator: what it makes of a function, and the name that this is bound to."""
     if isinstance(decorator, (Func, Partial)) or _is_of_program(state, decorator):
-        wrapped = ex.invoke(state, syntax, decorator, (func,), {})
+        wrapped = ex.invoke(state, Invocation(syntax, (func,)), decorator)
         known = isinstance(func, Func)
         return [(s, v if known or s.get(v, Class) else func, name) for s, v in wrapped]
     if isinstance(func, Func):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import unknown
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.ops import apply_op
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import Distribution, Method, Ref, Sym, Value
@@ -56,17 +57,11 @@ def attribute_of(owner: Ref, found: Distribution, name: str) -> Value:
 
 
 def call_distribution(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    owner: Ref,
-    found: Distribution,
-    name: str,
-    args: Sequence[Value],
+    ex: Executor, state: State, call: Invocation, owner: Ref, found: Distribution, name: str
 ) -> Results:
     """Call a distribution's method: densities and reparametrised samples carry its graph."""
     if name in SAMPLES:
-        return [(state, state.tensor(node))]
+        return [(state, state.tensor(call.node))]
     if name in DENSITIES:
-        return [(state, apply_op(ex, state, node, name, (owner, *args), op=DENSITY))]
-    return unknown.call_unknown(ex, state, node, Method(owner, name), args, {})
+        return [(state, apply_op(ex, state, call.node, name, (owner, *call.args), op=DENSITY))]
+    return unknown.call_unknown(ex, state, Invocation(call.node, call.args), Method(owner, name))

@@ -17,6 +17,7 @@ from graphlint.static.execute.frameworks import differentiate_step
 from graphlint.static.execute.functions import is_custom_function, run_forward
 from graphlint.static.execute.imports import define, module_variables
 from graphlint.static.execute.instances import instantiate
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.skipping import skip_uses
 from graphlint.static.execute.state import State
@@ -166,7 +167,7 @@ def _run_function(
         state.frame = entry_frame(ex, module, func.function)
         given = switches(state, func.function, words=True, zeros=ex.again)
         state.grad = not turns_gradients_on(func.function)
-        for after, value in enter(ex, state, func.function, func, (), given):
+        for after, value in enter(ex, state, Invocation(func.function, (), given), func):
             ex.finish(after, escaping=(value,))
 
     attempt(ex, module, run)
@@ -202,7 +203,9 @@ def _run_class(
         state = cleared(base)
         state.frame = entry_frame(ex, module, cls)
         given = switches(state, _constructor(state, cls), words=ex.again, zeros=ex.again)
-        running = instantiate(ex, state, methods[0].function, cls, (), given)[:MOST_STATES]
+        running = instantiate(ex, state, Invocation(methods[0].function, (), given), cls)[
+            :MOST_STATES
+        ]
         for index in range(ROUNDS):
             for each, _ in running if index else ():
                 skip_uses(each)
@@ -285,7 +288,7 @@ def run_round(
         frame = ex.enter(state, place, "loop", index=index)
         called = replace(func, bound=owner) if method else func
         state.grad = state.grad and not turns_gradients_on(func.function)
-        for after, value in enter(ex, state, func.function, called, (), {}):
+        for after, value in enter(ex, state, Invocation(func.function), called):
             differentiate_step(ex, after, func, owner, value)
             after.frame = frame
             ex.escape(after, (value,), for_use=func.function.name in FORWARD)

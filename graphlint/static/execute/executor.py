@@ -7,7 +7,7 @@ functions over an `Executor` and a `State`; a state that branches comes back as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +18,7 @@ from graphlint.static.execute.frames import Frame, Frames
 from graphlint.static.execute.gradients import note_end, note_escape
 from graphlint.static.execute.graph import reachable
 from graphlint.static.execute.hooks import settle_hooks
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.leaks import settle_holds
 from graphlint.static.execute.merge import JOINED, Limits, Outcome, settle
 from graphlint.static.execute.records import Records
@@ -97,7 +98,7 @@ class Executor:
         self,
         evaluate: dict[type, Callable[..., Results]],
         run: dict[type, Callable[..., list[Outcome]]],
-        invoke: Callable[..., Results],
+        invoke: Callable[[Executor, State, Invocation, Value], Results],
         backward_functions: Iterable[str] = (),
         sinks: Iterable[str] = (),
         budget: Budget | None = None,
@@ -271,16 +272,9 @@ class Executor:
         self.step()
         return self._run[type(node)](self, node, state)
 
-    def invoke(
-        self,
-        state: State,
-        node: ir.Node,
-        func: Value,
-        args: Sequence[Value],
-        keywords: Mapping[str, Value],
-    ) -> Results:
+    def invoke(self, state: State, call: Invocation, func: Value) -> Results:
         """Call a value: the states in which the call may end, each with what it returns."""
-        return self._invoke(self, state, node, func, args, keywords)
+        return self._invoke(self, state, call, func)
 
     # ---------------------------------------------------------------------------------- records
     def drop(self, state: State, followed: Iterable[State] = ()) -> None:

@@ -10,6 +10,7 @@ from graphlint.static.execute.branches import truth
 from graphlint.static.execute.classes import find_method
 from graphlint.static.execute.evaluations import forget_unknown_context, note_unknown_context
 from graphlint.static.execute.generators import catch_up, restore
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.items import Items, iterate
 from graphlint.static.execute.merge import NEXT, Flow, Outcome, merge
 from graphlint.static.execute.numbers import compare
@@ -196,7 +197,7 @@ def _enter(ex: Executor, state: State, item: ir.WithItem, manager: Value) -> Res
     if isinstance(manager, Ref):
         method = find_method(state, manager, "__enter__")
         if isinstance(method, Func):
-            return ex.invoke(state, item, method, (), {})
+            return ex.invoke(state, Invocation(item), method)
         yielded = state.get(manager, List)
         if yielded and yielded.items:
             return [(state, yielded.items[0])]
@@ -213,7 +214,7 @@ def _exit(
         temps = state.temps
         state.temps = (*temps, flow.value) if flow.value is not None else temps
         outcomes: list[Outcome] = []
-        for after, _ in ex.invoke(state, item, method, (NONE, NONE, NONE), {}):
+        for after, _ in ex.invoke(state, Invocation(item, (NONE, NONE, NONE)), method):
             after.temps = temps
             outcomes.append((after, flow))
         return outcomes

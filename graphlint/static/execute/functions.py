@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.classes import members, resolution_order
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.ops import is_tensor
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
@@ -36,22 +37,20 @@ def is_custom_function(state: State, cls: Address) -> bool:
     return any(isinstance(base, External) and base.name.endswith("Function") for base in bases)
 
 
-def apply_function(
-    ex: Executor, state: State, node: ir.Node, owner: Ref, args: Sequence[Value]
-) -> Value:
+def apply_function(ex: Executor, state: State, call: Invocation, owner: Ref) -> Value:
     """Apply a custom `autograd.Function`.
 
     What it hands to `save_for_backward` is freed by a pass; what it keeps on `ctx` is not.
     """
-    run_forward(ex, state, node, owner, args)
-    handles = list(dict.fromkeys(h for value in args for h in state.handles(value)))
+    run_forward(ex, state, call.node, owner, call.args)
+    handles = list(dict.fromkeys(h for value in call.args for h in state.handles(value)))
     if not state.grad or not handles:
-        return state.tensor(node)
+        return state.tensor(call.node)
     nodes = tuple(h for h in handles if isinstance(h, int))
     leaves = frozenset(h for h in handles if not isinstance(h, int))
     saves = _function_saves(state, owner)
-    made = state.record(node, "custom", nodes, leaves, saves, saved_inputs=nodes)
-    return state.tensor(node, made)
+    made = state.record(call.node, "custom", nodes, leaves, saves, saved_inputs=nodes)
+    return state.tensor(call.node, made)
 
 
 def _function_saves(state: State, owner: Ref) -> Ternary:
@@ -85,7 +84,7 @@ def run_forward(
     aside.grad = False
     context = aside.new(node, FunctionContext())
     with ex.aside():
-        for after, value in _run(ex, aside, node, context, forward, setup, args):
+        for after, value in _run(ex, aside, Invocation(node, args), context, forward, setup):
             _note_kept(ex, after, owner, context, args, value)
 
 
@@ -122,19 +121,15 @@ def _static(state: State, owner: Ref, name: str) -> Func | None:
 
 
 def _run(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    context: Ref,
-    forward: Func,
-    setup: Func | None,
-    args: Sequence[Value],
+    ex: Executor, state: State, call: Invocation, context: Ref, forward: Func, setup: Func | None
 ) -> Results:
     if setup is None:
-        return ex.invoke(state, node, forward, (context, *args), {})
+        return ex.invoke(state, Invocation(call.node, (context, *call.args)), forward)
     results: Results = []
-    for after, value in ex.invoke(state, node, forward, args, {}):
-        done = ex.invoke(after, node, setup, (context, Tuple(tuple(args)), value), {})
+    for after, value in ex.invoke(state, Invocation(call.node, call.args), forward):
+        done = ex.invoke(
+            after, Invocation(call.node, (context, Tuple(tuple(call.args)), value)), setup
+        )
         results += [(ended, value) for ended, _ in done]
     return results
 

@@ -14,12 +14,13 @@ question is asked at a path's end. A hook whose handle is kept may be removed, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.graph import Leaf, surely_reachable
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.values import (
     Address,
@@ -60,12 +61,14 @@ class Hook:
     dropped: bool = False
 
 
-def note_registered(state: State, node: ir.Node, owner: Ref, args: Sequence[Value]) -> None:
+def note_registered(state: State, call: Invocation, owner: Ref) -> None:
     """Note a hook that is registered on a tensor, or on the node that made it."""
     found = state.get(owner, Tensor)
-    if found is not None and args and (found.node is not None or found.leaf is not None):
-        site = site_of(node, state.frame)
-        state.facts["hook", (node, state.frame)] = Hook(site, found.node, found.leaf, args[0])
+    if found is not None and call.args and (found.node is not None or found.leaf is not None):
+        site = site_of(call.node, state.frame)
+        state.facts["hook", (call.node, state.frame)] = Hook(
+            site, found.node, found.leaf, call.args[0]
+        )
 
 
 def note_handle_dropped(state: State, call: ir.Node) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute import classes, library
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
     NONE,
@@ -28,36 +28,26 @@ KNOWN_BASES = frozenset(
 )
 
 
-def instantiate(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    cls: Ref,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def instantiate(ex: Executor, state: State, call: Invocation, cls: Ref) -> Results:
     """Make an object of a class of the program, and run its `__init__`."""
+    args = call.args
     if classes.is_plain_dict(state, cls.address):
-        return library.call_external(ex, state, node, "dict", args, keywords)
+        return library.call_external(ex, state, call, "dict")
     if args and classes.is_enum(state, cls.address):
         return [(state, classes.call_enum(state, cls.address, args[0]))]
     opaque = any(
         not isinstance(base, int) and base not in KNOWN_BASES
         for base in classes.resolution_order(state, cls.address)
     )
-    made = state.new(node, Instance(cls.address, {}, opaque))
+    made = state.new(call.node, Instance(cls.address, {}, opaque))
     method = classes.find_method(state, made, "__init__")
     if method is None:
-        state.put(
-            made, Instance(cls.address, _generated_fields(state, made, args, keywords), opaque)
-        )
-        return _default_fields(ex, state, node, made)
-    return [(after, made) for after, _ in ex.invoke(state, node, method, args, keywords)]
+        state.put(made, Instance(cls.address, _generated_fields(state, made, call), opaque))
+        return _default_fields(ex, state, call.node, made)
+    return [(after, made) for after, _ in ex.invoke(state, call, method)]
 
 
-def _generated_fields(
-    state: State, made: Ref, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> dict[str, Value]:
+def _generated_fields(state: State, made: Ref, call: Invocation) -> dict[str, Value]:
     """Fill an object's fields as the `__init__` of a dataclass does.
 
     A field that the call may or may not pass (`Config(**settings)`) is unknown, whatever its
@@ -68,9 +58,11 @@ def _generated_fields(
     names = [
         name for cls in reversed(list(classes.members(state, found.cls))) for name in cls.fields
     ]
-    fields = dict(zip(names, args, strict=False))
-    fields.update((name, value) for name, value in keywords.items() if name != UNKNOWN_KEYWORDS)
-    if UNKNOWN_KEYWORDS in keywords:
+    fields = dict(zip(names, call.args, strict=False))
+    fields.update(
+        (name, value) for name, value in call.keywords.items() if name != UNKNOWN_KEYWORDS
+    )
+    if UNKNOWN_KEYWORDS in call.keywords:
         for name in names:
             fields.setdefault(name, Sym(("attribute", made.address, name)))
     return fields
@@ -87,7 +79,9 @@ def _default_fields(ex: Executor, state: State, node: ir.Node, made: Ref) -> Res
                 results = [
                     (_with_field(after, made, name, default), made)
                     for before, _ in results
-                    for after, default in ex.invoke(before, node, value.argument or NONE, (), {})
+                    for after, default in ex.invoke(
+                        before, Invocation(node), value.argument or NONE
+                    )
                 ]
     return results
 

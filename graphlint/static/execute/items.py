@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from graphlint.static import ir
 from graphlint.static.execute.classes import find_method, is_named_tuple
 from graphlint.static.execute.frames import Frame
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.numbers import from_linear, linear, name_of, some
 from graphlint.static.execute.ops import apply_op
 from graphlint.static.execute.state import State
@@ -258,7 +259,7 @@ def _own_iterator(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Value
     method = find_method(state, ref, "__iter__")
     if method is None:
         return None
-    results = ex.invoke(state, place, method, (), {})
+    results = ex.invoke(state, Invocation(place), method)
     if len(results) != 1 or results[0][0] is not state or results[0][1] == ref:
         return None
     return results[0][1]

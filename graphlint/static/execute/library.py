@@ -13,6 +13,7 @@ from graphlint.static.execute.branches import truth
 from graphlint.static.execute.compiled import compile_value
 from graphlint.static.execute.distributions import DENSITY, make_distribution
 from graphlint.static.execute.gradients import in_entry
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import make_layer, make_optimizer, parameters
 from graphlint.static.execute.ops import apply_inplace, apply_op, is_tensor, note_tensor
@@ -61,35 +62,29 @@ CLOSED_CALLS = frozenset(
 )
 
 
-def call_external(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    name: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def call_external(ex: Executor, state: State, call: Invocation, name: str) -> Results:
     """Call something of a library."""
+    args = call.args
     handler = builtins.HANDLERS.get(name) or stdlib.HANDLERS.get(name)
     if handler is not None:
-        return handler(ex, state, node, args, keywords)
+        return handler(ex, state, call)
     last = name.rpartition(".")[2]
     if last == "set_grad_enabled":
-        return _set_grad_enabled(state, args, keywords)
+        return _set_grad_enabled(state, call)
     if last in GRAD_CONTEXTS:
-        return [(state, _grad_context(last, args, keywords))]
+        return [(state, _grad_context(last, call))]
     if last in PLAIN_CONTEXTS:
         return [(state, Context("nothing"))]
     if last == "scale_loss":
         set_apart(state)  # leaving the context takes the scale off the gradients again
         return [(state, Context("nothing", args[0] if args else None))]
     if name == "itertools.chain" or name == "filter":
-        return _gathered(ex, state, node, args[1:] if name == "filter" else args)
+        return _gathered(ex, state, Invocation(call.node, args[1:] if name == "filter" else args))
     if is_torch(name):
-        return _call_torch(ex, state, node, name, last, args, keywords)
-    if last in ex.backward_functions and isinstance(node, ir.Call):
-        return run_pass(ex, node, state, Form.WRAPPER, args, keywords)
-    return unknown.call_unknown(ex, state, node, External(name), args, keywords)
+        return _call_torch(ex, state, call, name, last)
+    if last in ex.backward_functions and isinstance(call.node, ir.Call):
+        return run_pass(ex, state, call, Form.WRAPPER)
+    return unknown.call_unknown(ex, state, call, External(name))
 
 
 def is_torch(name: str) -> bool:
@@ -97,8 +92,8 @@ def is_torch(name: str) -> bool:
     return name.startswith("torch.") or name == "torch"
 
 
-def _grad_context(last: str, args: Sequence[Value], keywords: Mapping[str, Value]) -> Value:
-    mode = args[0] if args else keywords.get("mode")
+def _grad_context(last: str, call: Invocation) -> Value:
+    mode = call.args[0] if call.args else call.keywords.get("mode")
     if isinstance(mode, Func):  # used as a plain decorator: no_grad(function)
         return replace(mode, grad=last == "enable_grad")
     if last == "inference_mode" and mode is not None:
@@ -107,12 +102,10 @@ def _grad_context(last: str, args: Sequence[Value], keywords: Mapping[str, Value
     return Context("enable_grad" if last == "enable_grad" else "no_grad")
 
 
-def _set_grad_enabled(
-    state: State, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
+def _set_grad_enabled(state: State, call: Invocation) -> Results:
     """Set the mode at once; in a `with`, what it was comes back at the end."""
     before = Const(state.grad)
-    mode = args[0] if args else keywords.get("mode", before)
+    mode = call.args[0] if call.args else call.keywords.get("mode", before)
     results: Results = []
     for decided, way in truth(state, mode):
         decided.grad = way
@@ -120,46 +113,39 @@ def _set_grad_enabled(
     return results
 
 
-def _gathered(ex: Executor, state: State, node: ir.Node, args: Sequence[Value]) -> Results:
+def _gathered(ex: Executor, state: State, call: Invocation) -> Results:
     """Chain iterables, or filter one: what the filter keeps is not known, so all of it."""
-    parts = [every(ex, state, value, node) for value in args]
+    parts = [every(ex, state, value, call.node) for value in call.args]
     length = next((part.length for part in parts if part.length is not None), None)
     items = tuple(item for part in parts for item in part.values)
-    return [(state, state.new(node, List(items, length)))]
+    return [(state, state.new(call.node, List(items, length)))]
 
 
 # ------------------------------------------------------------------------------------- torch
-def _call_torch(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    name: str,
-    last: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
-    if name in PASSES and isinstance(node, ir.Call):
-        return run_pass(ex, node, state, PASSES[name], args, keywords)
+def _call_torch(ex: Executor, state: State, call: Invocation, name: str, last: str) -> Results:
+    args = call.args
+    if name in PASSES and isinstance(call.node, ir.Call):
+        return run_pass(ex, state, call, PASSES[name])
     if name.startswith("torch.Tensor.") and args:
-        return ex.invoke(state, node, Method(args[0], last), args[1:], keywords)
+        return ex.invoke(state, call.after(1), Method(args[0], last))
     if name.startswith("torch.optim.") and last[:1].isupper() and ".lr_scheduler." not in name:
-        return [(state, make_optimizer(ex, state, node, last, args, keywords))]
+        return [(state, make_optimizer(ex, state, call, last))]
     if last == "Parameter":
-        return [(state, _parameter(state, node, args, keywords))]
+        return [(state, _parameter(state, call))]
     if _is_layer(name, last):
-        return [(state, make_layer(ex, state, node, last, args, keywords))]
+        return [(state, make_layer(ex, state, call, last))]
     if last == "GradScaler":
-        return [(state, state.new(node, Scaler()))]
+        return [(state, state.new(call.node, Scaler()))]
     if last in CHECKPOINTS and args:
-        return _checkpoint(ex, state, node, args[0], args[1:], keywords)
+        return _checkpoint(ex, state, call.after(1), args[0])
     if last == "Variable":
-        return [(state, _variable(state, node, args, keywords))]
+        return [(state, _variable(state, call))]
     if name in TRANSPARENT and args:
-        same = compile_value(state, node, args[0]) if name == "torch.compile" else args[0]
+        same = compile_value(state, call.node, args[0]) if name == "torch.compile" else args[0]
         return [(state, same)]
     if last in CLOSED_CALLS or ".init." in name:
-        return _closed(ex, state, node, name, args)
-    return _call_op(ex, state, node, name, last, args, keywords)
+        return _closed(ex, state, call, name)
+    return _call_op(ex, state, call, name, last)
 
 
 PASSES: Mapping[str, Form] = {
@@ -172,19 +158,16 @@ def _is_layer(name: str, last: str) -> bool:
     return name.startswith("torch.nn.") and ".functional." not in name and last[:1].isupper()
 
 
-def _checkpoint(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    func: Value,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def _checkpoint(ex: Executor, state: State, call: Invocation, func: Value) -> Results:
     """Run a checkpointed function; a reentrant one makes no graph if no argument has one."""
     grad = state.grad
-    if keywords.get("use_reentrant") == TRUE and all(is_tensor(state, value) for value in args):
-        state.grad = grad and any(True for value in args for _ in state.handles(value))
-    results = ex.invoke(state, node, func, args, _without_options(keywords))
+    if call.keywords.get("use_reentrant") == TRUE and all(
+        is_tensor(state, value) for value in call.args
+    ):
+        state.grad = grad and any(True for value in call.args for _ in state.handles(value))
+    results = ex.invoke(
+        state, Invocation(call.node, call.args, _without_options(call.keywords)), func
+    )
     for after, _ in results:
         after.grad = grad
     return results
@@ -206,58 +189,49 @@ def _leaf(state: State, node: ir.Node) -> Ref:
     return made
 
 
-def _parameter(
-    state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Value:
-    flags = dict(keywords)
-    if len(args) > 1:
-        flags["requires_grad"] = args[1]
-    return _leaf(state, node) if _wants_grad(flags, True) else state.tensor(node)
+def _parameter(state: State, call: Invocation) -> Value:
+    flags = dict(call.keywords)
+    if len(call.args) > 1:
+        flags["requires_grad"] = call.args[1]
+    return _leaf(state, call.node) if _wants_grad(flags, True) else state.tensor(call.node)
 
 
-def _variable(
-    state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Value:
-    if _wants_grad(keywords):
-        return _leaf(state, node)
-    return args[0] if args else state.tensor(node)
+def _variable(state: State, call: Invocation) -> Value:
+    if _wants_grad(call.keywords):
+        return _leaf(state, call.node)
+    return call.args[0] if call.args else state.tensor(call.node)
 
 
-def _closed(ex: Executor, state: State, node: ir.Node, name: str, args: Sequence[Value]) -> Results:
+def _closed(ex: Executor, state: State, call: Invocation, name: str) -> Results:
     """Call what neither records nor keeps a graph."""
     if "clip_grad" in name:
-        note_used(ex, state, parameters(state, args[0]) if args else None)
-    return [(state, args[0] if ".init." in name and args else state.sym(node, "number"))]
+        note_used(ex, state, parameters(state, call.args[0]) if call.args else None)
+    return [
+        (state, call.args[0] if ".init." in name and call.args else state.sym(call.node, "number"))
+    ]
 
 
-def _call_op(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    name: str,
-    last: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def _call_op(ex: Executor, state: State, call: Invocation, name: str, last: str) -> Results:
+    args, keywords = call.args, call.keywords
     if makes(name) or last == "randn":
-        made = _leaf(state, node) if _wants_grad(keywords) else state.tensor(node)
+        made = _leaf(state, call.node) if _wants_grad(keywords) else state.tensor(call.node)
         if last in SIZED:
             _note_length(state, made, args)
         return [(state, made)]
     if cuts(name):
-        return [(state, state.sym(node) if is_plain(name) else state.tensor(node))]
+        return [(state, state.sym(call.node) if is_plain(name) else state.tensor(call.node))]
     if find_inplace(last) and args and isinstance(args[0], Ref):
-        return [(state, apply_inplace(ex, state, node, args[0], last, args[1:], keywords))]
+        return [(state, apply_inplace(ex, state, call.node, args[0], last, args[1:], keywords))]
     if find_op(name) is not None:
         inplace = keywords.get("inplace")
         if isinstance(inplace, Const) and inplace.value and args and isinstance(args[0], Ref):
-            done = apply_inplace(ex, state, node, args[0], f"{last}_", args[1:], {})
+            done = apply_inplace(ex, state, call.node, args[0], f"{last}_", args[1:], {})
             return [(state, done)]
         note_tensor(state, args[0] if args else NONE)
-        return [(state, apply_op(ex, state, node, name, args, keywords))]
+        return [(state, apply_op(ex, state, call.node, name, args, keywords))]
     if last in VECTORS:
-        return [(state, apply_op(ex, state, node, "cat", args))]
-    return _call_other(ex, state, node, name, last, args, keywords)
+        return [(state, apply_op(ex, state, call.node, "cat", args))]
+    return _call_other(ex, state, call, name, last)
 
 
 def _note_length(state: State, made: Ref, args: Sequence[Value]) -> None:
@@ -268,24 +242,16 @@ def _note_length(state: State, made: Ref, args: Sequence[Value]) -> None:
         state.bounds["length", made.address] = rows.value
 
 
-def _call_other(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    name: str,
-    last: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def _call_other(ex: Executor, state: State, call: Invocation, name: str, last: str) -> Results:
     if name.startswith(("torch.cuda", "torch.backends", "torch.utils.data", "torch.random")):
-        return [(state, state.sym(node))]
+        return [(state, state.sym(call.node))]
     if last == "is_grad_enabled":
         decided = not (state.grad and in_entry(state))  # else whoever calls the entry decides
         return [(state, Const(state.grad) if decided else Sym(("global", "grad mode")))]
     if last in COLLECTIVES and name.startswith("torch.distributed") and ".nn." not in name:
-        return [(state, state.sym(node))]
+        return [(state, state.sym(call.node))]
     if last == "kl_divergence":
-        return [(state, apply_op(ex, state, node, name, args, op=DENSITY))]
+        return [(state, apply_op(ex, state, call.node, name, call.args, op=DENSITY))]
     if name.startswith("torch.distributions.") and last[:1].isupper():
-        return [(state, make_distribution(state, node, last, [*args, *keywords.values()]))]
-    return unknown.call_unknown(ex, state, node, External(name), args, keywords)
+        return [(state, make_distribution(state, call.node, last, call.values))]
+    return unknown.call_unknown(ex, state, call, External(name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from graphlint.static.execute.classes import find_method
 from graphlint.static.execute.compiled import compile_in_place
 from graphlint.static.execute.functions import apply_function, is_custom_function
 from graphlint.static.execute.grad_reads import note_method
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.items import every
 from graphlint.static.execute.modules import (
     asked_mode,
@@ -55,76 +55,64 @@ ADD = frozenset(("add_module", "register_module"))
 REGISTER = ADD | {"register_buffer", "register_parameter"}
 
 
-def call_module(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    owner: Ref,
-    name: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def call_module(ex: Executor, state: State, call: Invocation, owner: Ref, name: str) -> Results:
     """Call a method that a module inherits from the library."""
+    args = call.args
     if name in ("backward", "manual_backward") or name in ex.backward_functions:
-        if args and isinstance(node, ir.Call):
-            return run_pass(ex, node, state, Form.WRAPPER, args, keywords)
+        if args and isinstance(call.node, ir.Call):
+            return run_pass(ex, state, call, Form.WRAPPER)
     if name in PARAMETER_METHODS:
-        return [(state, _parameters(state, node, owner, name))]
+        return [(state, _parameters(state, call.node, owner, name))]
     if name == "requires_grad_":
         set_requires_grad(state, owner, args[0] if args else TRUE)
         return [(state, owner)]
     if name in ("train", "eval"):
-        set_training(state, owner, asked_mode(name, args, keywords))
+        set_training(state, owner, asked_mode(name, call))
         return [(state, owner)]
-    note_method(ex, state, node, owner, name)
+    note_method(ex, state, call.node, owner, name)
     if name in RETURN_SELF:
         return [(state, compile_in_place(state, owner) if name == "compile" else owner)]
     if name == "load_state_dict":
         for leaf in parameters(state, owner):
-            state.touch(leaf, site_of(node, state.frame))
+            state.touch(leaf, site_of(call.node, state.frame))
     if name == "zero_grad":
-        clear_gradients(ex, state, node, parameters(state, owner), args, keywords)
+        clear_gradients(ex, state, call, parameters(state, owner))
     if name in RETURN_NOTHING or name in SINKS:
         return [(state, NONE)]
     if name in REGISTER and len(args) > 1 and _register(state, owner, name, args[0], args[1]):
         return [(state, NONE)]
-    return _structure(ex, state, node, owner, name, args, keywords)
+    return _structure(ex, state, call, owner, name)
 
 
-def _structure(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    owner: Ref,
-    name: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def _structure(ex: Executor, state: State, call: Invocation, owner: Ref, name: str) -> Results:
     """Call a method that looks at, or changes, what a module is made of."""
+    args = call.args
     found = state.object(owner)
     if isinstance(found, Layer):
         if name in ("append", "extend", "insert") and args:
-            added = every(ex, state, args[0], node).values if name == "extend" else args[-1:]
+            added = every(ex, state, args[0], call.node).values if name == "extend" else args[-1:]
             state.put(owner, replace(found, children=(*found.children, *added)))
             return [(state, owner)]
         if name == "values":
-            return [(state, state.new(node, List(found.children)))]
+            return [(state, state.new(call.node, List(found.children)))]
         if name == "items":
             pairs = zip(found.keys, found.children, strict=False)
             items = tuple(Tuple((Const(key), child)) for key, child in pairs)
-            return [(state, state.new(node, List(items)))]
+            return [(state, state.new(call.node, List(items)))]
         if name in ("forward", "__call__"):
-            return ex.invoke(state, node, owner, args, keywords)
+            return ex.invoke(state, call, owner)
     if name in ("children", "modules"):
         parts = _children(state, owner)
         whole = (owner, *parts) if name == "modules" else parts
-        return [(state, state.new(node, List(whole)))]
+        return [(state, state.new(call.node, List(whole)))]
     if name == "named_children" and isinstance(found, Layer) and found.name == "Sequential":
-        return [(state, state.new(node, List(_named_layers(found))))]
+        return [(state, state.new(call.node, List(_named_layers(found))))]
     if name in ("named_children", "named_modules"):
-        items = tuple(Tuple((state.sym(node, "text"), part)) for part in _children(state, owner))
-        return [(state, state.new(node, List(items)))]
-    return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+        items = tuple(
+            Tuple((state.sym(call.node, "text"), part)) for part in _children(state, owner)
+        )
+        return [(state, state.new(call.node, List(items)))]
+    return unknown.call_unknown(ex, state, call, Method(owner, name))
 
 
 def _named_layers(found: Layer) -> tuple[Value, ...]:
@@ -179,36 +167,20 @@ def _set(state: State, owner: Ref, name: str, value: Value) -> None:
         state.put(owner, replace(found, attrs={**found.attrs, name: value}))
 
 
-def call_super(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    owner: Super,
-    name: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def call_super(ex: Executor, state: State, call: Invocation, owner: Super, name: str) -> Results:
     """Call a method of a base class that is not in the program."""
     forward = find_method(state, owner.bound, "forward") if isinstance(owner.bound, Ref) else None
     if name == "__call__" and forward is not None:
-        return ex.invoke(state, node, forward, args, keywords)
+        return ex.invoke(state, call, forward)
     if name.startswith("__"):
         return [(state, NONE)]
     if isinstance(owner.bound, Ref):
-        return call_module(ex, state, node, owner.bound, name, args, keywords)
-    return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+        return call_module(ex, state, call, owner.bound, name)
+    return unknown.call_unknown(ex, state, call, Method(owner, name))
 
 
-def call_class(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    owner: Ref,
-    name: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def call_class(ex: Executor, state: State, call: Invocation, owner: Ref, name: str) -> Results:
     """Call a class's own method: `Function.apply`, or one that the library defines."""
     if name == "apply" and is_custom_function(state, owner.address):
-        return [(state, apply_function(ex, state, node, owner, args))]
-    return unknown.call_unknown(ex, state, node, Method(owner, name), args, keywords)
+        return [(state, apply_function(ex, state, call, owner))]
+    return unknown.call_unknown(ex, state, call, Method(owner, name))

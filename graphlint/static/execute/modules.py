@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from graphlint.static import ir
 from graphlint.static.execute.accumulated import note_thrown_away, note_used
 from graphlint.static.execute.gradients import note_cleared
 from graphlint.static.execute.graph import Leaf
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.items import every
 from graphlint.static.execute.ops import Input, adopt_unknown, op_inputs, record_op
 from graphlint.static.execute.records import site_of
@@ -59,19 +60,13 @@ def has_weights(layer: Layer) -> bool:
 
 
 # -------------------------------------------------------------------------------- making one
-def make_layer(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    name: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Ref:
+def make_layer(ex: Executor, state: State, call: Invocation, name: str) -> Ref:
     """Make a module of `torch.nn`, with the modules that it is made of."""
+    args = call.args
     children: tuple[Value, ...] = ()
     keys: tuple[str, ...] = ()
     if name in WRAPPERS:
-        children = tuple(args[:1]) or tuple(keywords.values())[:1]
+        children = tuple(args[:1]) or tuple(call.keywords.values())[:1]
     elif name in CONTAINERS:
         given = state.get(args[0], Dict) if args else None
         if given is not None:
@@ -80,8 +75,8 @@ def make_layer(
         elif name == "Sequential" and not (len(args) == 1 and state.get(args[0], List)):
             children = tuple(args)
         elif args:
-            children = every(ex, state, args[0], node).values
-    return state.new(node, Layer(name, children, keys))
+            children = every(ex, state, args[0], call.node).values
+    return state.new(call.node, Layer(name, children, keys))
 
 
 def parameters(state: State, value: Value | None) -> list[Leaf]:
@@ -162,11 +157,11 @@ def set_requires_grad(state: State, owner: Value, flag: Value) -> None:
     state.frozen = state.frozen - changed if on else state.frozen | changed
 
 
-def asked_mode(name: str, args: Sequence[Value], keywords: Mapping[str, Value]) -> Value:
+def asked_mode(name: str, call: Invocation) -> Value:
     """Return what `train(mode)` or `eval()` sets `training` to."""
     if name == "eval":
         return FALSE
-    mode = args[0] if args else keywords.get("mode", TRUE)
+    mode = call.args[0] if call.args else call.keywords.get("mode", TRUE)
     return Const(bool(mode.value)) if isinstance(mode, Const) else mode
 
 
@@ -187,110 +182,83 @@ def set_training(state: State, owner: Value, mode: Value, seen: set[int] | None 
 
 
 # ------------------------------------------------------------------------------- calling one
-def call_layer(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    ref: Ref,
-    layer: Layer,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def call_layer(ex: Executor, state: State, call: Invocation, ref: Ref, layer: Layer) -> Results:
     """Call a module of `torch.nn`."""
+    args = call.args
     if layer.name == "Sequential":
-        return _call_in_turn(ex, state, node, layer.children, args)
+        return _call_in_turn(ex, state, call, layer.children)
     if layer.name in WRAPPERS and layer.children:
-        return ex.invoke(state, node, layer.children[0], args, keywords)
+        return ex.invoke(state, call, layer.children[0])
     row = find_layer(layer.name) or UNKNOWN_LAYER
     if row.training_only:
         if layer.attrs.get("training") == FALSE:
             return [(state, args[0] if args else NONE)]
         row = replace(row, op=replace(row.op, saves=YES))
-    return [(state, _apply_layer(state, node, ref, row, args, keywords))]
+    return [(state, _apply_layer(state, call, ref, row))]
 
 
 def _call_in_turn(
-    ex: Executor, state: State, node: ir.Node, children: Sequence[Value], args: Sequence[Value]
+    ex: Executor, state: State, call: Invocation, children: Sequence[Value]
 ) -> Results:
-    results: Results = [(state, args[0] if args else NONE)]
+    results: Results = [(state, call.args[0] if call.args else NONE)]
     for child in children:
         results = [
             result
             for before, value in results
-            for result in ex.invoke(before, node, child, (value,), {})
+            for result in ex.invoke(before, Invocation(call.node, (value,)), child)
         ]
     return results
 
 
-def _apply_layer(
-    state: State,
-    node: ir.Node,
-    ref: Ref,
-    row: Row,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Value:
+def _apply_layer(state: State, call: Invocation, ref: Ref, row: Row) -> Value:
     if not row.weights:
-        adopt_unknown(state, node, [*args, *keywords.values()])
-    inputs = op_inputs(state, row.op, args, keywords)
+        adopt_unknown(state, call.node, call.values)
+    inputs = op_inputs(state, row.op, call.args, call.keywords)
     if row.weights:
         weight, bias = frozenset((weight_leaf(ref),)), frozenset((bias_leaf(ref),))
         inputs.append(Input(row.weights[0], (), weight - state.frozen, weight))
         inputs.append(Input(".", (), bias - state.frozen, bias))
-    made = record_op(state, node, "layer", row.op, inputs)
-    tensor = state.tensor(node, made)
+    made = record_op(state, call.node, "layer", row.op, inputs)
+    tensor = state.tensor(call.node, made)
     if row.returns == "pair":
-        return Tuple((tensor, state.tensor(node, made)))
+        return Tuple((tensor, state.tensor(call.node, made)))
     if row.returns == "lstm":
-        cells = Tuple((state.tensor(node, made), state.tensor(node, made)))
+        cells = Tuple((state.tensor(call.node, made), state.tensor(call.node, made)))
         return Tuple((tensor, cells))
     return tensor
 
 
 # -------------------------------------------------------------------------------- optimizers
-def make_optimizer(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    name: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Ref:
+def make_optimizer(ex: Executor, state: State, call: Invocation, name: str) -> Ref:
     """Make an optimizer over the parameters that it is given, in groups or not."""
-    given = args[0] if args else keywords.get("params")
+    given = call.args[0] if call.args else call.keywords.get("params")
     leaves = [
         leaf
         for value in ([given] if given is not None else [])
         for leaf in parameters(state, value)
     ]
     ex.records.evaluations.trained.update(leaves)
-    repeats = name == "LBFGS" and keywords.get("max_iter") != Const(1)
-    return state.new(node, Optimizer(name, frozenset(leaves), repeats))
+    repeats = name == "LBFGS" and call.keywords.get("max_iter") != Const(1)
+    return state.new(call.node, Optimizer(name, frozenset(leaves), repeats))
 
 
 def call_optimizer(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    found: Optimizer,
-    name: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
+    ex: Executor, state: State, call: Invocation, found: Optimizer, name: str
 ) -> Results:
     """Call an optimizer's method; a step changes its parameters in place."""
     if name == "zero_grad":
         note_cleared(ex, state)
-        clear_gradients(ex, state, node, found.leaves, args, keywords)
+        clear_gradients(ex, state, call, found.leaves)
     if name != "step":
-        return [(state, NONE if name in ("zero_grad", "add_param_group") else state.sym(node))]
-    closure = args[0] if args else keywords.get("closure")
+        return [(state, NONE if name in ("zero_grad", "add_param_group") else state.sym(call.node))]
+    closure = call.args[0] if call.args else call.keywords.get("closure")
     results: Results = [(state, NONE)]
     rounds = 2 if found.repeats else 1
     for index in range(rounds if closure is not None and closure != NONE else 1):
         if closure is not None and closure != NONE:
-            results = _run_closure(ex, node, closure, results, index)
+            results = _run_closure(ex, call.node, closure, results, index)
         for after, _ in results:
-            site = site_of(node, after.frame)
+            site = site_of(call.node, after.frame)
             note_used(ex, after, found.leaves)
             for leaf in found.leaves & after.graded:
                 after.touch(leaf, site)
@@ -304,22 +272,15 @@ def _run_closure(
     results: Results = []
     for state, _ in before:
         frame = ex.enter(state, node, "loop", index=index)
-        for after, value in ex.invoke(state, node, closure, (), {}):
+        for after, value in ex.invoke(state, Invocation(node), closure):
             after.frame = frame
             results.append((after, value))
     return results
 
 
-def clear_gradients(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    leaves: Iterable[Leaf],
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> None:
+def clear_gradients(ex: Executor, state: State, call: Invocation, leaves: Iterable[Leaf]) -> None:
     """Run `zero_grad`: gradients become None, unless the call asks for zeros."""
-    note_thrown_away(ex, state, leaves, site_of(node, state.frame))
-    flag = args[0] if args else keywords.get("set_to_none", TRUE)
+    note_thrown_away(ex, state, leaves, site_of(call.node, state.frame))
+    flag = call.args[0] if call.args else call.keywords.get("set_to_none", TRUE)
     if flag == TRUE:
         state.graded = state.graded.difference(leaves)

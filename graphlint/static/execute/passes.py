@@ -16,6 +16,7 @@ from graphlint.static.execute.graph import (
     Node,
 )
 from graphlint.static.execute.holds import note_start
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.numbers import comes_from_caller, depends_on_position
 from graphlint.static.execute.records import site_of
 from graphlint.static.execute.state import State
@@ -71,22 +72,17 @@ FLAG_FOREIGN = Doubt(Confidence.POSSIBLE, "whether the graph is kept can't be to
 FLAG_UNKNOWN = Doubt(Confidence.LIKELY, "whether the graph is kept depends on a setting")
 
 
-def run_pass(
-    ex: Executor,
-    call: ir.Call,
-    state: State,
-    form: Form,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def run_pass(ex: Executor, state: State, call: Invocation, form: Form) -> Results:
     """Run a backward pass: one outcome for every way its flags can turn out."""
-    given = {**dict(zip(PARAMETERS[form], args, strict=False)), **keywords}
+    node = call.node
+    assert isinstance(node, ir.Call)
+    given = {**dict(zip(PARAMETERS[form], call.args, strict=False)), **call.keywords}
     if FORMER_FLAG in given:
         given["retain_graph"] = given.pop(FORMER_FLAG)
     given.update((name, _written(state, given[name])) for name in FLAGS if name in given)
     root = given.get(PARAMETERS[form][0], NONE)
-    roots = pass_roots(ex, call, state, root)
-    site = site_of(call, state.frame)
+    roots = pass_roots(ex, node, state, root)
+    site = site_of(node, state.frame)
     ex.records.visit(site)
     wanted = given.get("inputs")
     nodes, leaves = _targets(state, wanted)
@@ -94,7 +90,7 @@ def run_pass(
     results: Results = []
     for request_state, asked, retains, creates, doubts in _flags(state, given):
         request = Request(
-            call,
+            node,
             site,
             form,
             roots,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.builtins import Handler, all_items, make_list
 from graphlint.static.execute.holds import BOUNDED
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.items import Items, every
 from graphlint.static.execute.state import State
 from graphlint.static.execute.values import (
@@ -39,12 +40,10 @@ MOST_PRODUCTS = 8
 """How many pairs of a product are looked at."""
 
 
-def _deque(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
+def _deque(ex: Executor, state: State, call: Invocation) -> Results:
     """Make a deque; its length is not followed, only that it has a bound."""
-    results = make_list(ex, state, node, args, keywords)
-    bound = args[1] if len(args) > 1 else keywords.get("maxlen", NONE)
+    results = make_list(ex, state, call)
+    bound = call.args[1] if len(call.args) > 1 else call.keywords.get("maxlen", NONE)
     for after, made in results:
         found = after.get(made, List)
         if bound != NONE and found is not None and isinstance(made, Ref):
@@ -52,44 +51,41 @@ def _deque(
     return results
 
 
-def _queue(ex: Executor, state: State, node: ir.Node, args: object, _: object) -> Results:
-    return [(state, state.new(node, List(())))]
+def _queue(ex: Executor, state: State, call: Invocation) -> Results:
+    return [(state, state.new(call.node, List(())))]
 
 
-def _defaultdict(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    factory = args[0] if args and args[0] != NONE else None
-    return [(state, state.new(node, Dict(dict(keywords), factory is None, factory)))]
+def _defaultdict(ex: Executor, state: State, call: Invocation) -> Results:
+    factory = call.args[0] if call.args and call.args[0] != NONE else None
+    return [(state, state.new(call.node, Dict(dict(call.keywords), factory is None, factory)))]
 
 
-def _partial(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    if not args:
-        return [(state, state.sym(node))]
-    return [(state, Partial(args[0], tuple(args[1:]), tuple(keywords.items())))]
+def _partial(ex: Executor, state: State, call: Invocation) -> Results:
+    if not call.args:
+        return [(state, state.sym(call.node))]
+    return [(state, Partial(call.args[0], tuple(call.args[1:]), tuple(call.keywords.items())))]
 
 
-def _reduce(ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object) -> Results:
-    if len(args) < 2:
-        return [(state, state.sym(node))]
-    items = [*args[2:], *all_items(ex, state, node, args[1]).values]
+def _reduce(ex: Executor, state: State, call: Invocation) -> Results:
+    if len(call.args) < 2:
+        return [(state, state.sym(call.node))]
+    items = [*call.args[2:], *all_items(ex, state, call.node, call.args[1]).values]
     return [
-        (s, made[-1] if made else s.sym(node)) for s, made in _fold(ex, state, node, args[0], items)
+        (s, made[-1] if made else s.sym(call.node))
+        for s, made in _fold(ex, state, call.node, call.args[0], items)
     ]
 
 
-def _accumulate(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    if not args:
-        return [(state, state.sym(node))]
-    source = all_items(ex, state, node, args[0])
-    first = [keywords["initial"]] if "initial" in keywords else []
-    func = args[1] if len(args) > 1 else keywords.get("func", External("operator.add"))
-    folded = _fold(ex, state, node, func, [*first, *source.values])
-    return [(s, s.new(node, List(made, source.length))) for s, made in folded]
+def _accumulate(ex: Executor, state: State, call: Invocation) -> Results:
+    if not call.args:
+        return [(state, state.sym(call.node))]
+    source = all_items(ex, state, call.node, call.args[0])
+    first = [call.keywords["initial"]] if "initial" in call.keywords else []
+    func = (
+        call.args[1] if len(call.args) > 1 else call.keywords.get("func", External("operator.add"))
+    )
+    folded = _fold(ex, state, call.node, func, [*first, *source.values])
+    return [(s, s.new(call.node, List(made, source.length))) for s, made in folded]
 
 
 def _fold(
@@ -102,81 +98,73 @@ def _fold(
         for before, made in results:
             before.temps = (*before.temps, Tuple(made), Tuple(tuple(items)))
             frame = ex.enter(before, node, "loop", index=index)
-            for after, value in ex.invoke(before, node, func, (made[-1], item), {}):
+            for after, value in ex.invoke(before, Invocation(node, (made[-1], item)), func):
                 after.frame, after.temps = frame, after.temps[:-2]
                 following.append((after, (*made, value)))
         results = following
     return results
 
 
-def _product(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
-    columns = [all_items(ex, state, node, value) for value in args]
+def _product(ex: Executor, state: State, call: Invocation) -> Results:
+    columns = [all_items(ex, state, call.node, value) for value in call.args]
     rows = itertools.product(*(column.values for column in columns))
     items = tuple(Tuple(row) for row in itertools.islice(rows, MOST_PRODUCTS))
     length = next((column.length for column in columns if column.length is not None), None)
-    if "repeat" in keywords:
-        length = state.sym(node, "length")
-    return [(state, state.new(node, List(items, length)))]
+    if "repeat" in call.keywords:
+        length = state.sym(call.node, "length")
+    return [(state, state.new(call.node, List(items, length)))]
 
 
-def _field(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Results:
+def _field(ex: Executor, state: State, call: Invocation) -> Results:
     """Declare a dataclass's field: its default, or what makes one for each object."""
-    if "default_factory" in keywords:
-        return [(state, Context("field factory", keywords["default_factory"]))]
-    return [(state, keywords.get("default", state.sym(node)))]
+    if "default_factory" in call.keywords:
+        return [(state, Context("field factory", call.keywords["default_factory"]))]
+    return [(state, call.keywords.get("default", state.sym(call.node)))]
 
 
-def _named_tuple(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
+def _named_tuple(ex: Executor, state: State, call: Invocation) -> Results:
     """Make the class that `namedtuple(name, fields)` returns."""
-    given = args[1] if len(args) > 1 else NONE
+    given = call.args[1] if len(call.args) > 1 else NONE
     if isinstance(given, Const):
         names = str(given.value).replace(",", " ").split()
     else:
-        items = every(ex, state, given, node).values
+        items = every(ex, state, given, call.node).values
         names = [str(item.value) for item in items if isinstance(item, Const)]
-    return [(state, state.new(node, Class("namedtuple", (NAMED_TUPLE,), {}, tuple(names))))]
+    return [(state, state.new(call.node, Class("namedtuple", (NAMED_TUPLE,), {}, tuple(names))))]
 
 
-def _from_iterable(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
-    parts = all_items(ex, state, node, args[0]) if args else Items(())
-    inner = [all_items(ex, state, node, part) for part in parts.values]
+def _from_iterable(ex: Executor, state: State, call: Invocation) -> Results:
+    parts = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
+    inner = [all_items(ex, state, call.node, part) for part in parts.values]
     items = tuple(value for part in inner for value in part.values)
     lengths = [parts.length, *(part.length for part in inner)]
     length = next((known for known in lengths if known is not None), None)
-    return [(state, state.new(node, List(items, length)))]
+    return [(state, state.new(call.node, List(items, length)))]
 
 
-def _deepcopy(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
-    return [(state, copy_value(state, node, args[0], {}) if args else state.sym(node))]
+def _deepcopy(ex: Executor, state: State, call: Invocation) -> Results:
+    return [
+        (
+            state,
+            copy_value(state, call.node, call.args[0], {}) if call.args else state.sym(call.node),
+        )
+    ]
 
 
-def _heap_push(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
+def _heap_push(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
     found = state.get(args[0], List) if len(args) > 1 else None
     if found is not None and isinstance(args[0], Ref):
         state.put(args[0], replace(found, items=(*found.items, args[1])))
     return [(state, NONE)]
 
 
-def _heap_pop(
-    ex: Executor, state: State, node: ir.Node, args: Sequence[Value], _: object
-) -> Results:
-    found = state.get(args[0], List) if args else None
-    if found is not None and found.items and isinstance(args[0], Ref):
-        state.put(args[0], replace(found, items=found.items[1:]))
+def _heap_pop(ex: Executor, state: State, call: Invocation) -> Results:
+    found = state.get(call.args[0], List) if call.args else None
+    if found is not None and found.items and isinstance(call.args[0], Ref):
+        state.put(call.args[0], replace(found, items=found.items[1:]))
         return [(state, found.items[0])]
-    return [(state, state.sym(node))]
+    return [(state, state.sym(call.node))]
 
 
 def copy_value(state: State, node: ir.Node, value: Value, done: dict[int, Ref]) -> Value:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from graphlint.static import ir
 from graphlint.static.execute.classes import find_method
 from graphlint.static.execute.holds import note_item
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.items import Items, every
 from graphlint.static.execute.numbers import linear, name_of
 from graphlint.static.execute.ops import (
@@ -139,7 +140,7 @@ def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, index: Val
     if isinstance(found, Instance):
         method = find_method(state, owner, "__getitem__")
         if method is not None:
-            return ex.invoke(state, node, method, (index,), {})
+            return ex.invoke(state, Invocation(node, (index,)), method)
     return [(state, Sym(("subscript", owner.address, name_of(index))))]
 
 
@@ -150,7 +151,7 @@ def _of_dict(
     if key in found.items:
         return [(state, found.items[key])]
     if found.factory is not None and isinstance(index, Const):
-        results = ex.invoke(state, node, found.factory, (), {})
+        results = ex.invoke(state, Invocation(node), found.factory)
         for after, value in results:
             current = after.get(owner, Dict) or found
             after.put(owner, replace(current, items={**current.items, key: value}))
@@ -212,7 +213,7 @@ def set_item(
     elif isinstance(found, Instance) and isinstance(owner, Ref):
         method = find_method(state, owner, "__setitem__")
         if method is not None:
-            made = ex.invoke(state, node, method, (index, value), {})
+            made = ex.invoke(state, Invocation(node, (index, value)), method)
             return [after for after, _ in made]
     elif isinstance(owner, Sym):
         state.attrs["subscript", owner.name, dict_key(index)] = value

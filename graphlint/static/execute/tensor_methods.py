@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.grad_reads import note_method, note_moved
 from graphlint.static.execute.hooks import note_registered
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.modules import set_requires_grad
 from graphlint.static.execute.numbers import name_of
 from graphlint.static.execute.ops import apply_inplace, apply_op
@@ -26,40 +27,33 @@ HOOKS = frozenset("register_hook retain_grad register_post_accumulate_grad_hook"
 SAME = frozenset("to cuda cpu float double half type contiguous share_memory_ pin_memory".split())
 
 
-def call_tensor(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    owner: Ref,
-    name: str,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def call_tensor(ex: Executor, state: State, call: Invocation, owner: Ref, name: str) -> Results:
     """Call a method of a tensor."""
+    args = call.args
     found = state.get(owner, Tensor)
     assert found is not None
-    if name == "backward" and isinstance(node, ir.Call):
-        return run_pass(ex, node, state, Form.TENSOR_BACKWARD, (owner, *args), keywords)
+    if name == "backward" and isinstance(call.node, ir.Call):
+        return run_pass(ex, state, call.on(owner), Form.TENSOR_BACKWARD)
     if name == "requires_grad_":
-        flag = args[0] if args else keywords.get("requires_grad", TRUE)
+        flag = args[0] if args else call.keywords.get("requires_grad", TRUE)
         set_requires_grad(state, owner, flag)
         return [(state, owner)]
     if name in NUMBERS:
         return [(state, Sym(("number", name, owner.address, found.node)))]
     if name in SIZES:
         return [(state, _size(owner, name, args))]
-    note_method(ex, state, node, owner, name)
+    note_method(ex, state, call.node, owner, name)
     if name in HOOKS:
-        note_registered(state, node, owner, args)
-        return [(state, NONE if name == "retain_grad" else state.sym(node, "handle"))]
+        note_registered(state, call, owner)
+        return [(state, NONE if name == "retain_grad" else state.sym(call.node, "handle"))]
     if cuts(name):
-        return [(state, state.sym(node) if is_plain(name) else state.tensor(node))]
+        return [(state, state.sym(call.node) if is_plain(name) else state.tensor(call.node))]
     if find_inplace(name) is not None:
-        return [(state, apply_inplace(ex, state, node, owner, name, args, keywords))]
+        return [(state, apply_inplace(ex, state, call.node, owner, name, args, call.keywords))]
     if name in SAME and found.node is None:
         note_moved(state, owner)
         return [(state, owner)]
-    return [(state, apply_op(ex, state, node, name, (owner, *args), keywords))]
+    return [(state, apply_op(ex, state, call.node, name, (owner, *args), call.keywords))]
 
 
 def _size(owner: Ref, name: str, args: Sequence[Value]) -> Value:

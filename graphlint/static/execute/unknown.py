@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from graphlint.static.execute.accumulated import note_strangers
 from graphlint.static.execute.classes import find_method, members
 from graphlint.static.execute.gradients import note_escape
 from graphlint.static.execute.graph import Leaf, reachable
+from graphlint.static.execute.invocation import Invocation
 from graphlint.static.execute.leaks import release
 from graphlint.static.execute.merge import Flow, merge
 from graphlint.static.execute.state import State
@@ -53,29 +54,22 @@ MOST_NESTED = 8
 """How deep the stack may be for a function that is handed over to be run."""
 
 
-def call_unknown(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    func: Value,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> Results:
+def call_unknown(ex: Executor, state: State, call: Invocation, func: Value) -> Results:
     """Call code that is not known: an unknown value over the graphs of its arguments."""
     if isinstance(func, External) and func.name.partition(".")[0] in GRAPHLESS:
-        state = _run_callbacks(ex, state, node, func, args, keywords)
-        return [(state, state.sym(node, PLAIN))]
-    given = [*args, *keywords.values()]
+        state = _run_callbacks(ex, state, call, func)
+        return [(state, state.sym(call.node, PLAIN))]
+    given = call.values
     name = called_name(func)
     if isinstance(func, External) and func.name.startswith(TRANSFORMS):
-        return [(state, state.sym(node, PLAIN))]
+        return [(state, state.sym(call.node, PLAIN))]
     if name not in SINKS and name not in ex.sinks:
         risky = is_risky(name) and not (name == "step" and not given)  # that is an optimizer's
         hand_over(state, [*given, *_receiver(func)], name, risky)
         note_escape(ex, state, [*given, *_receiver(func)])
         note_strangers(ex, state, func, [*given, *_receiver(func)], risky)
-    state = _run_callbacks(ex, state, node, func, args, keywords)
-    return [(state, _result(state, node, func, name, [*given, *_sources(state, func)]))]
+    state = _run_callbacks(ex, state, call, func)
+    return [(state, _result(state, call.node, func, name, [*given, *_sources(state, func)]))]
 
 
 def called_name(func: Value) -> str:
@@ -131,35 +125,28 @@ def is_risky(name: str) -> bool:
     return name in STORING or any(part in lowered for part in RISKY)
 
 
-def _run_callbacks(
-    ex: Executor,
-    state: State,
-    node: ir.Node,
-    func: Value,
-    args: Sequence[Value],
-    keywords: Mapping[str, Value],
-) -> State:
+def _run_callbacks(ex: Executor, state: State, call: Invocation, func: Value) -> State:
     """Run functions of the program that are handed over: twice, as unknown code may.
 
     One that is handed over with its arguments is run once, with these.
     """
     if len(state.stack) >= MOST_NESTED or isinstance(func, Func):
         return state
-    for value, given in _callbacks(args, keywords):
+    for value, given in _callbacks(call):
         function = value.function
         if function not in ex.running_callbacks:
             ex.running_callbacks.add(function)
             try:
                 for index in range(1 if given else 2):
-                    state = _run_once(ex, state, node, value, given, index)
+                    state = _run_once(ex, state, call.node, value, given, index)
             finally:
                 ex.running_callbacks.discard(function)
     drives = is_risky(called_name(func))
-    handed = [*args, *keywords.values()] if drives else []
+    handed = call.values if drives else []
     driven = [method for value in handed for method in _driven(ex, state, value)]
     for index in range(2):
         for method in driven:
-            state = _run_once(ex, state, node, method, (), index)
+            state = _run_once(ex, state, call.node, method, (), index)
     return state
 
 
@@ -191,7 +178,7 @@ def _run_once(
     ex: Executor, state: State, node: ir.Node, func: Func, given: Sequence[Value], index: int
 ) -> State:
     frame = ex.enter(state, node, "loop", index=index)
-    results = ex.invoke(state, node, func, given, {})
+    results = ex.invoke(state, Invocation(node, given), func)
     for after, value in results:
         note_escape(ex, after, [value])  # whoever runs the function gets what it returns
         after.frame = frame
@@ -202,19 +189,17 @@ def _run_once(
     return merged[0][0] if merged else state
 
 
-def _callbacks(
-    args: Sequence[Value], keywords: Mapping[str, Value]
-) -> Iterator[tuple[Func, Sequence[Value]]]:
+def _callbacks(call: Invocation) -> Iterator[tuple[Func, Sequence[Value]]]:
     """Walk the functions among arguments, with what they are probably called with.
 
     `pool.submit(function, *args)` and `Thread(target=function, args=args)` are the usual forms; the
     arguments of others are unknown.
     """
-    handed = keywords.get("args")
-    for index, value in enumerate(args):
+    handed = call.keywords.get("args")
+    for index, value in enumerate(call.args):
         if isinstance(value, Func):
-            yield value, args[1:] if index == 0 else ()
-    for value in keywords.values():
+            yield value, call.args[1:] if index == 0 else ()
+    for value in call.keywords.values():
         if isinstance(value, Func):
             yield value, handed.items if isinstance(handed, Tuple) else ()
 
