@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphlint.linting import lint_paths
-from graphlint.static.execute.executor import Budget, Executor
+from graphlint.static.execute.steps import Budget, Steps
 
 STEP = "loss = (torch.rand(3, requires_grad=True) ** 2).sum()\nloss.backward(retain_graph=True)\n"
 FILES = 30
@@ -18,15 +18,15 @@ BUDGET = Budget(steps=2_000, total=2_000, project=4_000, least=400, loading=300)
 def steps_of(folder: Path, budget: Budget) -> int:
     """Count the steps that all executions of a folder's files take together."""
     count = 0
-    step = Executor.step
+    take = Steps.take
 
-    def counted(executor: Executor, steps: int = 1) -> None:
+    def counted(own: Steps, steps: int = 1) -> None:
         nonlocal count
         count += steps
-        step(executor, steps)
+        take(own, steps)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Executor, "step", counted)
+        patch.setattr(Steps, "take", counted)
         patch.setattr("graphlint.static.execute.run.budget_for", lambda files: budget)
         lint_paths([folder])
     return count

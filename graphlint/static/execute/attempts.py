@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from graphlint.static import ir
-from graphlint.static.execute.executor import Executor, OutOfSteps
+from graphlint.static.execute.executor import Executor
+from graphlint.static.execute.steps import OutOfSteps
 
 
 def attempt(ex: Executor, module: ir.Module, run: Callable[[], None]) -> None:

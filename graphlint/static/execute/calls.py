@@ -182,7 +182,7 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     if _too_deep(ex, state, function, call.values):
         ex.too_deep()
         return unknown.call_unknown(ex, state, call, func)
-    if ex.hurried and _can_be_skipped(ex, state, func, call.values):
+    if ex.steps.hurried and _can_be_skipped(ex, state, func, call.values):
         ex.skip()
         return unknown.call_unknown(ex, state, call, func)
     if func.bound is not None and (is_abstract(function) or _is_left_out(state, func)):
@@ -191,7 +191,7 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     if not ex.shares(function):
         return _run(ex, state, call, func)
     aside = state.fork()
-    results = ex.within_share(function, lambda: _run(ex, state, call, func))
+    results = ex.steps.within_share(function, lambda: _run(ex, state, call, func))
     return _give_up(ex, aside, call, func) if results is None else results
 
 

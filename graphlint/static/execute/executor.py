@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from graphlint.static import ir
@@ -23,6 +23,7 @@ from graphlint.static.execute.leaks import settle_holds
 from graphlint.static.execute.merge import JOINED, Limits, Outcome, settle
 from graphlint.static.execute.records import Records
 from graphlint.static.execute.state import State
+from graphlint.static.execute.steps import Budget, Steps
 from graphlint.static.execute.values import Tuple, Value
 from graphlint.static.project import Project
 from graphlint.static.relevance import Relevance
@@ -36,59 +37,6 @@ TOO_DEEP = Doubt(Confidence.LIKELY, "calls are nested more deeply than they are 
 SKIPPED = Doubt(Confidence.LIKELY, "the program is too long for all its calls to be followed")
 TOO_MANY_PATHS = Doubt(Confidence.LIKELY, "the program has more paths than were followed")
 Results = list[tuple[State, Value]]
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How much is spent before a claim loses confidence.
-
-    Attributes:
-        steps: expressions and statements evaluated, and states compared, for one entry point.
-        total: the same for a whole file; entry points that come later share what is left.
-        project: the same for all files; behind it an entry point gets the least, and behind twice
-            as much next to nothing (`LAST`): however many files there are, an end is in sight.
-        least: what an entry point gets all the same.
-        caller: what one gets in a file without passes, which only calls functions of others.
-        loading: what all files that a file imports get together, besides.
-        depth: nested calls.
-        recursion: nested calls of one function.
-        iterations: of a loop whose count is known; a longer one runs for its first two and its
-            last, an unknown one for its first and last.
-    """
-
-    steps: int = 30_000
-    total: int = 120_000
-    project: int = 3_000_000
-    least: int = 2_000
-    caller: int = 30_000
-    loading: int = 100_000
-    depth: int = 14
-    recursion: int = 4
-    iterations: int = 4
-
-
-FEW_FILES, LEAST_SHARE = 30, 6
-"""Up to so many files an entry point gets all its steps, and in many files at least a sixth."""
-FEW_CALLERS = 5
-"""Up to twice so many files, callers in files without passes get as much."""
-
-
-LAST = 100
-"""The steps of an entry point in a project that has used up twice its own."""
-SHARES = 6
-"""The part of an entry point's steps that a call may take which leads to no pass."""
-
-
-def budget_for(files: int) -> Budget:
-    """Return the budget for running so many files together: the more, the less for each."""
-    share = min(LEAST_SHARE, max(1, files // FEW_FILES))
-    whole = Budget()
-    caller = max(whole.least, whole.caller // max(1, files // FEW_CALLERS))
-    return Budget(steps=whole.steps // share, total=whole.total // share, caller=caller)
-
-
-class OutOfSteps(Exception):
-    """The entry point used up its steps."""
 
 
 class Executor:
@@ -109,6 +57,7 @@ class Executor:
         self.records = Records()
         self.failures: list[tuple[str, Exception]] = []
         self.budget = budget or Budget()
+        self.steps = Steps(self.budget)
         self.limits = Limits()
         self.backward_functions = frozenset(backward_functions)
         self.sinks = frozenset(sinks)
@@ -119,37 +68,21 @@ class Executor:
         self._evaluate = evaluate
         self._run = run
         self._invoke = invoke
-        self._steps = self._spent = self._loading = self._all = 0
-        self._limit = self.budget.steps
-        self._sharing = False
-        self._too_long: set[ir.Function] = set()
         self.relevance: Relevance | None = None
 
-    # --------------------------------------------------------------------------------- stepping
-    def begin(self, caller: bool = False) -> None:
-        """Give the next entry point its steps; `caller` says that its file has no passes itself."""
-        self._spent += self._steps
-        self._steps = 0
-        left = self.budget.total - self._spent
-        most = self.budget.caller if caller else self.budget.steps
-        self._limit = self._allowed(max(self.budget.least, min(most, left)))
-        self._too_long.clear()
-        self.records.begin()
-
-    def _allowed(self, steps: int) -> int:
-        """Return how many of some steps are left to spend in the whole project."""
-        if self._all > 2 * self.budget.project:
-            return LAST
-        return min(steps, self.budget.least) if self._all > self.budget.project else steps
-
+    # ---------------------------------------------------------------------------------- running
     def begin_file(self, again: bool = False) -> None:
-        """Give the next file its steps, and a part of them where it is run again."""
+        """Get ready for the next file; `again` says that it is run once more."""
         self.again = again
-        self._spent = self.budget.total * 3 // 4 if again else 0
-        self._steps = self._loading = 0
+        self.steps.begin_file(again)
         if self.frames.full:
             self.frames = Frames()
             self.records.evaluations.forget_names()
+
+    def begin(self, caller: bool = False) -> None:
+        """Get ready for the next entry point; `caller` says that its file has no passes itself."""
+        self.steps.begin(caller)
+        self.records.begin()
 
     @contextmanager
     def guarded(self, filename: str) -> Iterator[None]:
@@ -162,94 +95,39 @@ class Executor:
         except Exception as error:  # noqa: BLE001
             self.failures.append((filename, error))
 
-    def step(self, steps: int = 1) -> None:
-        """Spend steps of the entry point's budget."""
-        self._steps += steps
-        self._all += steps
-        if self._steps > self._limit:
-            raise OutOfSteps
-
-    @contextmanager
-    def unpaid(self) -> Iterator[None]:
-        """Take no steps off the entry point's budget: what loads an import has one of its own.
-
-        What goes beyond that budget is left out.
-        """
-        before = (self._steps, self._limit)
-        left = self.budget.loading - self._loading
-        self._steps, self._limit = 0, min(self._allowed(self.budget.least), left)
-        try:
-            yield
-        except OutOfSteps:
-            pass
-        finally:
-            self._loading += self._steps
-            self._steps, self._limit = before
-
     @contextmanager
     def joining(self) -> Iterator[None]:
-        """Give the entry point as many steps again, with all paths joined that can be.
-
-        What it spends is not taken off the steps of others.
-        """
-        spent, limits = self._spent + self._steps, self.limits
-        self._spent = self._steps = 0
+        """Run the entry point once more, with all paths joined that can be."""
+        limits = self.limits
         self.limits, self.records.joined = JOINED, True
         try:
-            yield
+            with self.steps.once_more():
+                yield
         finally:
-            self._spent, self._steps = spent, 0
             self.limits, self.records.joined = limits, False
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Run code for what it says of itself: it is no less an entry point for that."""
         called = set(self.called)
-        with self.unpaid():
+        with self.steps.unpaid():
             yield
         self.called = called
-
-    @property
-    def loads(self) -> bool:
-        """Whether there are steps left for loading what the file imports."""
-        return self._loading < self.budget.loading
-
-    @property
-    def hurried(self) -> bool:
-        """Whether half of the steps are spent, and the rest is for what matters."""
-        return self._steps > self._limit // 2
-
-    def shares(self, function: ir.Function) -> bool:
-        """Whether a call is given up where it takes too many steps: it leads to no pass.
-
-        Loading a dataset or building a model must not use up what is meant for the passes. Calls
-        within such a call share with it.
-        """
-        return self.relevance is not None and not self._sharing and not self.reaches(function)
 
     def reaches(self, function: ir.Function) -> bool:
         """Whether a function's body can reach a pass."""
         return self.relevance is not None and self.relevance.reaches(function)
 
-    def within_share(self, function: ir.Function, run: Callable[[], Results]) -> Results | None:
-        """Run a call, and return what it returns, None where it takes too many steps."""
-        if function in self._too_long:
-            return None
-        outer, self._sharing = self._limit, True
-        self._limit = min(outer, self._steps + self.budget.steps // SHARES)
-        try:
-            return run()
-        except OutOfSteps:
-            if self._steps > outer:
-                raise
-            self._too_long.add(function)
-            return None
-        finally:
-            self._limit, self._sharing = outer, False
+    def shares(self, function: ir.Function) -> bool:
+        """Whether a call is given up where it takes too many steps: it leads to no pass.
+
+        Loading a dataset or building a model must not use up what is meant for the passes.
+        """
+        return self.relevance is not None and not self.steps.sharing and not self.reaches(function)
 
     def eval(self, node: ir.Expr, state: State) -> Results:
         """Evaluate an expression: the states in which it may end, each with its value."""
-        self.step()
+        self.steps.take()
         return self._evaluate[type(node)](self, node, state)
 
     def eval_each(
@@ -269,7 +147,7 @@ class Executor:
 
     def exec(self, node: ir.Stmt, state: State) -> list[Outcome]:
         """Run a statement: the states in which it may end, and how."""
-        self.step()
+        self.steps.take()
         return self._run[type(node)](self, node, state)
 
     def invoke(self, state: State, call: Invocation, func: Value) -> Results:

@@ -153,7 +153,7 @@ def _still_held(
     earlier = _earlier(state, place)
     if not earlier:
         return []
-    ex.step()
+    ex.steps.take()
     live = set(reachable(state.graph, within))
     fresh = set(reachable(state.graph, added))
     if len(live) > MOST_NODES:

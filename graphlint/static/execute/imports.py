@@ -89,7 +89,7 @@ def load(ex: Executor, state: State, filename: str) -> Address | None:
     if filename in ex.frames.loaded:
         _take_over(ex, state, filename)
         return address
-    if not ex.loads:
+    if not ex.steps.can_load:
         return None
     heap, graph = set(state.heap), set(state.graph)
     state.heap[address] = Env(module_variables(filename, imported=True), None)
@@ -142,7 +142,7 @@ def define(ex: Executor, state: State, module: ir.Module) -> None:
     env, frame, stack, temps = state.env, state.frame, state.stack, state.temps
     for statement in module.body:
         if isinstance(statement, DEFINING):
-            with ex.unpaid():
+            with ex.steps.unpaid():
                 ex.exec(statement, state)
             state.env, state.frame, state.stack, state.temps = env, frame, stack, temps
             state.grad = True

@@ -104,7 +104,7 @@ def _examined(ex: Executor, outcome: Outcome) -> _Path:
     """Settle the passes that nobody can reach any more, and get ready to compare."""
     state, flow = outcome
     found = reach(state, flow.value)
-    ex.step(1 + (len(found.leads) + len(found.live)) // COMPARED_PER_STEP)
+    ex.steps.take(1 + (len(found.leads) + len(found.live)) // COMPARED_PER_STEP)
     settle(ex, state, found.live)
     return _Path(state, flow, found, graph_key(state, found.live))
 
@@ -113,7 +113,7 @@ def _collapse(ex: Executor, paths: list[_Path], level: int) -> list[_Path]:
     seen: dict[Key, _Path] = {}
     for path in paths:
         state, flow = path.state, path.flow
-        ex.step()
+        ex.steps.take()
         scene = scene_key(state, path.reach, flow.value, level)
         first = seen.setdefault((flow.kind, scene, path.graph), path)
         if first is path:

@@ -18,9 +18,10 @@ from graphlint.static.execute.entries import (
     run_definitions,
     run_round,
 )
-from graphlint.static.execute.executor import Executor, OutOfSteps
+from graphlint.static.execute.executor import Executor
 from graphlint.static.execute.passes import foreign_node
 from graphlint.static.execute.state import State
+from graphlint.static.execute.steps import OutOfSteps
 from graphlint.static.execute.values import NONE, Env, Func, Sym, Value
 from graphlint.static.relevance import Relevance, functions_in
 from graphlint.trace import Site

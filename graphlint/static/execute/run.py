@@ -8,11 +8,12 @@ from graphlint.static import ir
 from graphlint.static.execute.calls import invoke
 from graphlint.static.execute.definitions import RUN_DEFINITIONS
 from graphlint.static.execute.entries import run_program
-from graphlint.static.execute.executor import Executor, budget_for
+from graphlint.static.execute.executor import Executor
 from graphlint.static.execute.expressions import EVALUATE
 from graphlint.static.execute.flow import RUN_FLOW
 from graphlint.static.execute.missed import run_missed
 from graphlint.static.execute.statements import RUN_SIMPLE
+from graphlint.static.execute.steps import budget_for
 from graphlint.static.project import Project
 from graphlint.static.relevance import Relevance
 from graphlint.trace import Call, Site, Trace

@@ -1,0 +1,163 @@
+"""Steps: how much running a program may cost, counted, so that results depend on no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from graphlint.static import ir
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much is spent before a claim loses confidence.
+
+    Attributes:
+        steps: expressions and statements evaluated, and states compared, for one entry point.
+        total: the same for a whole file; entry points that come later share what is left.
+        project: the same for all files; behind it an entry point gets the least, and behind twice
+            as much next to nothing (`LAST`): however many files there are, an end is in sight.
+        least: what an entry point gets all the same.
+        caller: what one gets in a file without passes, which only calls functions of others.
+        loading: what all files that a file imports get together, besides.
+        depth: nested calls.
+        recursion: nested calls of one function.
+        iterations: of a loop whose count is known; a longer one runs for its first two and its
+            last, an unknown one for its first and last.
+    """
+
+    steps: int = 30_000
+    total: int = 120_000
+    project: int = 3_000_000
+    least: int = 2_000
+    caller: int = 30_000
+    loading: int = 100_000
+    depth: int = 14
+    recursion: int = 4
+    iterations: int = 4
+
+
+FEW_FILES, LEAST_SHARE = 30, 6
+"""Up to so many files an entry point gets all its steps, and in many files at least a sixth."""
+FEW_CALLERS = 5
+"""Up to twice so many files, callers in files without passes get as much."""
+LAST = 100
+"""The steps of an entry point in a project that has used up twice its own."""
+SHARES = 6
+"""The part of an entry point's steps that a call may take which leads to no pass."""
+
+
+def budget_for(files: int) -> Budget:
+    """Return the budget for running so many files together: the more, the less for each."""
+    share = min(LEAST_SHARE, max(1, files // FEW_FILES))
+    whole = Budget()
+    caller = max(whole.least, whole.caller // max(1, files // FEW_CALLERS))
+    return Budget(steps=whole.steps // share, total=whole.total // share, caller=caller)
+
+
+class OutOfSteps(Exception):
+    """The entry point used up its steps."""
+
+
+class Steps:
+    """Counts the steps of a project, its files and their entry points, and says when to stop."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self._taken = self._earlier = self._loading = self._all = 0
+        self._limit = budget.steps
+        self._sharing = False
+        self._too_long: set[ir.Function] = set()
+
+    def begin_file(self, again: bool = False) -> None:
+        """Give the next file its steps, and a part of them where it is run again."""
+        self._earlier = self.budget.total * 3 // 4 if again else 0
+        self._taken = self._loading = 0
+
+    def begin(self, caller: bool = False) -> None:
+        """Give the next entry point its steps; `caller` says that its file has no passes itself."""
+        self._earlier += self._taken
+        self._taken = 0
+        left = self.budget.total - self._earlier
+        most = self.budget.caller if caller else self.budget.steps
+        self._limit = self._allowed(max(self.budget.least, min(most, left)))
+        self._too_long.clear()
+
+    def _allowed(self, steps: int) -> int:
+        """Return how many of some steps are left to spend in the whole project."""
+        if self._all > 2 * self.budget.project:
+            return LAST
+        return min(steps, self.budget.least) if self._all > self.budget.project else steps
+
+    def take(self, steps: int = 1) -> None:
+        """Take steps off the entry point's budget.
+
+        Raises:
+            OutOfSteps: it has none left.
+        """
+        self._taken += steps
+        self._all += steps
+        if self._taken > self._limit:
+            raise OutOfSteps
+
+    @contextmanager
+    def unpaid(self) -> Iterator[None]:
+        """Take no steps off the entry point's budget: what loads an import has one of its own.
+
+        What goes beyond that budget is left out.
+        """
+        before = (self._taken, self._limit)
+        left = self.budget.loading - self._loading
+        self._taken, self._limit = 0, min(self._allowed(self.budget.least), left)
+        try:
+            yield
+        except OutOfSteps:
+            pass
+        finally:
+            self._loading += self._taken
+            self._taken, self._limit = before
+
+    @contextmanager
+    def once_more(self) -> Iterator[None]:
+        """Give the entry point as many steps again, which are not taken off those of others."""
+        before = self._earlier + self._taken
+        self._earlier = self._taken = 0
+        try:
+            yield
+        finally:
+            self._earlier, self._taken = before, 0
+
+    @property
+    def can_load(self) -> bool:
+        """Whether there are steps left for loading what the file imports."""
+        return self._loading < self.budget.loading
+
+    @property
+    def hurried(self) -> bool:
+        """Whether half of the steps are spent, and the rest is for what matters."""
+        return self._taken > self._limit // 2
+
+    @property
+    def sharing(self) -> bool:
+        """Whether a call runs that may only take its share; calls within it share with it."""
+        return self._sharing
+
+    def within_share(self, function: ir.Function, run: Callable[[], T]) -> T | None:
+        """Run a call, and return what it returns, None where it takes too many steps."""
+        if function in self._too_long:
+            return None
+        outer, self._sharing = self._limit, True
+        self._limit = min(outer, self._taken + self.budget.steps // SHARES)
+        try:
+            return run()
+        except OutOfSteps:
+            if self._taken > outer:
+                raise
+            self._too_long.add(function)
+            return None
+        finally:
+            self._limit, self._sharing = outer, False
