@@ -7,27 +7,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.accumulated import note_used
 from graphlint.static.execute.attempts import attempt
-from graphlint.static.execute.calls import enter
-from graphlint.static.execute.classes import members
-from graphlint.static.execute.evaluations import FORWARD
+from graphlint.static.execute.autograd.accumulated import note_used
+from graphlint.static.execute.autograd.evaluations import FORWARD
+from graphlint.static.execute.autograd.frameworks import differentiate_step
+from graphlint.static.execute.autograd.merge import Flow, merge
 from graphlint.static.execute.executor import Executor
-from graphlint.static.execute.frameworks import differentiate_step
-from graphlint.static.execute.functions import is_custom_function, run_forward
-from graphlint.static.execute.imports import define, module_variables
-from graphlint.static.execute.instances import instantiate
-from graphlint.static.execute.invocation import Invocation
-from graphlint.static.execute.merge import Flow, merge
-from graphlint.static.execute.skipping import skip_uses
-from graphlint.static.execute.state import State
-from graphlint.static.execute.statements import run_block
-from graphlint.static.execute.switches import switches, turns_gradients_on
-from graphlint.static.execute.values import Class, Env, Func, Ref, Value
+from graphlint.static.execute.language.calls import enter
+from graphlint.static.execute.language.instances import instantiate
+from graphlint.static.execute.language.statements import run_block
+from graphlint.static.execute.library.functions import is_custom_function, run_forward
+from graphlint.static.execute.library.imports import define, module_variables
+from graphlint.static.execute.paths.classes import members
+from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.skipping import skip_uses
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.switches import switches, turns_gradients_on
+from graphlint.static.execute.paths.values import Class, Env, Func, Ref, Value
 from graphlint.static.relevance import FEW_FILES, Relevance, functions_in
 
 if TYPE_CHECKING:
-    from graphlint.static.execute.frames import Frame
+    from graphlint.static.execute.paths.frames import Frame
 
 EVALUATION_NAMES = frozenset(("eval",))
 MOST_METHODS, MOST_STATES, ROUNDS = 14, 6, 2

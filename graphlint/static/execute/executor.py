@@ -1,8 +1,7 @@
-"""The executor: what all of its rooms share (budget, names, records), and how they find each other.
+"""The executor: what all parts of an execution share (steps, names, records), and how they meet.
 
-`expressions` evaluates, `statements` runs, `calls` enters functions and classes, `library` and
-`methods` know what torch does, `passes` runs backward passes. Each room is a module of plain
-functions over an `Executor` and a `State`; a state that branches comes back as several.
+Each part is a module of plain functions over an `Executor` and a `State`; a state that branches
+comes back as several.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from dataclasses import replace
 from typing import Any
 
 from graphlint.static import ir
-from graphlint.static.execute.accumulated import note_left
-from graphlint.static.execute.frames import Frame, Frames
-from graphlint.static.execute.gradients import note_end, note_escape
-from graphlint.static.execute.graph import reachable
-from graphlint.static.execute.hooks import settle_hooks
-from graphlint.static.execute.invocation import Invocation
-from graphlint.static.execute.leaks import settle_holds
-from graphlint.static.execute.merge import JOINED, Limits, Outcome, settle
-from graphlint.static.execute.records import Records
-from graphlint.static.execute.state import State
+from graphlint.static.execute.autograd.accumulated import note_left
+from graphlint.static.execute.autograd.gradients import note_end, note_escape
+from graphlint.static.execute.autograd.hooks import settle_hooks
+from graphlint.static.execute.autograd.leaks import settle_holds
+from graphlint.static.execute.autograd.merge import JOINED, Limits, Outcome, settle
+from graphlint.static.execute.paths.frames import Frame, Frames
+from graphlint.static.execute.paths.graph import reachable
+from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import Tuple, Value
+from graphlint.static.execute.records.records import Records
 from graphlint.static.execute.steps import Budget, Steps
-from graphlint.static.execute.values import Tuple, Value
 from graphlint.static.project import Project
 from graphlint.static.relevance import Relevance
 from graphlint.trace import Confidence, Doubt, Form

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from graphlint.static import ir
+from graphlint.static.execute.autograd.passes import foreign_node
 from graphlint.static.execute.entries import (
     ROUNDS,
     cleared,
@@ -19,10 +20,9 @@ from graphlint.static.execute.entries import (
     run_round,
 )
 from graphlint.static.execute.executor import Executor
-from graphlint.static.execute.passes import foreign_node
-from graphlint.static.execute.state import State
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import NONE, Env, Func, Sym, Value
 from graphlint.static.execute.steps import OutOfSteps
-from graphlint.static.execute.values import NONE, Env, Func, Sym, Value
 from graphlint.static.relevance import Relevance, functions_in
 from graphlint.trace import Site
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from graphlint.static import ir
-from graphlint.static.execute.calls import invoke
-from graphlint.static.execute.definitions import RUN_DEFINITIONS
 from graphlint.static.execute.entries import run_program
 from graphlint.static.execute.executor import Executor
-from graphlint.static.execute.expressions import EVALUATE
-from graphlint.static.execute.flow import RUN_FLOW
+from graphlint.static.execute.language.calls import invoke
+from graphlint.static.execute.language.definitions import RUN_DEFINITIONS
+from graphlint.static.execute.language.expressions import EVALUATE
+from graphlint.static.execute.language.flow import RUN_FLOW
+from graphlint.static.execute.language.statements import RUN_SIMPLE
 from graphlint.static.execute.missed import run_missed
-from graphlint.static.execute.statements import RUN_SIMPLE
 from graphlint.static.execute.steps import budget_for
 from graphlint.static.project import Project
 from graphlint.static.relevance import Relevance

@@ -1,0 +1,334 @@
+"""What a backward pass does to the nodes that it visits: clashes, reuses, keeping, freeing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.autograd.holds import note_visit
+from graphlint.static.execute.autograd.meetings import remember
+from graphlint.static.execute.autograd.telling import told
+from graphlint.static.execute.paths.compiled import COMPILED_OP
+from graphlint.static.execute.paths.frames import Frame
+from graphlint.static.execute.paths.graph import (
+    Freed,
+    Leaf,
+    Node,
+    between,
+    plainly_reachable,
+    reachable,
+    surely_reachable,
+)
+from graphlint.static.execute.paths.state import Pending, State
+from graphlint.static.execute.paths.values import (
+    Const,
+    NodeId,
+    Sym,
+    Value,
+)
+from graphlint.static.execute.records.records import site_of
+from graphlint.static.knowledge.facts import NO, YES
+from graphlint.trace import Broken, Clash, Confidence, Doubt, Form, Reuse, Site
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor
+
+FOREIGN_OP = "foreign"
+FOREIGN = Doubt(Confidence.POSSIBLE, "the graph comes from outside the analysed code")
+MIXED = Doubt(Confidence.LIKELY, "part of the graph comes from code that is not known")
+HANDED = Doubt(Confidence.LIKELY, "code that is not known was handed a part of the graph")
+
+
+CALLED_AGAIN = Doubt(Confidence.LIKELY, "no call is known that runs the method a second time")
+RENEWED = Doubt(
+    Confidence.POSSIBLE, "another method may renew what this one keeps before it runs again"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One backward pass, with its flags decided.
+
+    Attributes:
+        call, site, form: who asks.
+        roots: the nodes that it starts from.
+        nodes, leaves: what gradients are wanted for; None means everything.
+        retains, creates: the flags; asked: `retain_graph` itself was passed and true.
+        flag: the value passed for it, if any; create: that of `create_graph`.
+        some_inputs: gradients are wanted for some inputs only, whichever these are.
+        weighted: the caller says what the roots' own gradients are.
+        allows_unused: gradients may be wanted for what the roots don't come from.
+    """
+
+    call: ir.Call
+    site: Site
+    form: Form
+    roots: tuple[NodeId, ...]
+    nodes: frozenset[NodeId] | None
+    leaves: frozenset[Leaf] | None
+    retains: bool
+    creates: bool
+    asked: bool
+    flag: Value | None
+    doubts: frozenset[Doubt] = frozenset()
+    create: Value | None = None
+    some_inputs: bool = False
+    weighted: bool = False
+    allows_unused: bool = False
+
+    @property
+    def origin(self) -> Site | None:
+        """The call that wrote the flag, where a caller handed it to this one."""
+        flag = self.flag
+        origin = flag.origin if isinstance(flag, (Const, Sym)) else None
+        return None if origin is None or origin[0] is self.call else site_of(*origin)
+
+    @property
+    def at(self) -> Site:
+        """The call that wrote the flag."""
+        return self.origin or self.site
+
+
+def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
+    """Visit the nodes of a pass: report clashes, link reuses, then keep or free."""
+    visited = reachable(state.graph, request.roots)
+    sure = surely_reachable(state.graph, request.roots)
+    if request.nodes is not None and _leads_to(state, visited, request):
+        leaves = set(request.leaves or ())
+        visited = between(state.graph, request.roots, set(request.nodes), leaves)
+    elif request.nodes is not None:
+        sure = set()
+    carried = Carried(state, visited)
+    if ex.records.telling:
+        ex.records.tell(told(state, request.site, request.retains, request.creates, visited))
+    number = remember(ex, state, request, visited)
+    freed = _report_freed(ex, state, request, visited, sure, carried)
+    if not freed:
+        _report_modified(ex, state, request, [n for n in visited if n in sure])
+    chain = _link_reuses(ex, state, request, visited, carried)
+    saving = [node for node in visited if state.graph[node].saves is not NO]
+    if request.asked and not request.creates:
+        ex.records.keep_alone(request.at)
+    if request.retains and request.roots:
+        _keep(state, request, number, visited, chain, bool(ex.running_callbacks))
+        for node in visited:
+            state.freed.pop(node, None)
+    else:
+        if request.creates and saving:
+            ex.records.overrule(request.site)
+        for node in saving:
+            state.freed[node] = Freed(request.call, request.site, number, request.doubts)
+            state.kept.pop(node, None)
+    if request.form is not Form.AUTOGRAD_GRAD:
+        reached = (state.graph[node].leaves for node in visited)
+        state.graded = state.graded.union(*reached)
+    note_visit(ex, state, request.roots, visited)
+    state.passes += 1
+    return visited
+
+
+def _leads_to(state: State, visited: Sequence[NodeId], request: Request) -> bool:
+    """Whether what a pass wants gradients for is below its roots, all of it.
+
+    Torch refuses anything else, so that the graph has paths which are not known; unless the pass
+    allows for inputs that it has no use for, and all of its graph is known.
+    """
+    if request.allows_unused and not any(state.graph[number].unknown for number in visited):
+        return True
+    leaves = frozenset().union(*(state.graph[number].leaves for number in visited))
+    return (request.nodes or frozenset()) <= set(visited) and (request.leaves or set()) <= leaves
+
+
+class Carried:
+    """Tells which visited nodes travelled round a loop: earlier iterations' versions of others.
+
+    A node that was built in an earlier iteration, and whose syntax built another visited node in a
+    later one, is part of a graph that grows from iteration to iteration. One that was built in an
+    earlier iteration once and for all (a cached property) is not.
+    """
+
+    def __init__(self, state: State, visited: Iterable[NodeId]) -> None:
+        self._state = state
+        self._latest: dict[ir.Node, list[Frame]] = {}
+        for number in visited:
+            node = state.graph[number]
+            if node.frame is not None:
+                self._latest.setdefault(node.place, []).append(node.frame)
+
+    def __contains__(self, node: Node) -> bool:
+        frame = node.frame
+        if frame is None or not frame.precedes(self._state.frame):
+            return False
+        return any(frame.precedes(other) for other in self._latest.get(node.place, ()))
+
+
+def _report_freed(
+    ex: Executor,
+    state: State,
+    request: Request,
+    visited: Iterable[NodeId],
+    sure: set[NodeId],
+    carried: Carried,
+) -> list[NodeId]:
+    """Report nodes whose buffers an earlier pass freed, then go on as if it had kept them."""
+    freed = [n for n in visited if n in state.freed and state.graph[n].saves is not NO]
+    by_pass: dict[Site, list[NodeId]] = {}
+    for node in freed:
+        if state.graph[node].saves is YES and node in sure:
+            by_pass.setdefault(state.freed[node].site, []).append(node)
+    for earlier, nodes in by_pass.items():
+        travels = any(state.graph[n] in carried for n in nodes)
+        first = state.graph[min(nodes)]
+        past = state.past.get(state.freed[nodes[0]].number)
+        frame = past.frame if past is not None else first.frame
+        doubts = state.freed[nodes[0]].doubts | _called_again(ex, state, frame)
+        built = site_of(first.place, first.frame)
+        clash = Clash(Broken.FREED, earlier, request.site, built, travels, None, doubts)
+        ex.records.clash(clash)
+    for node in freed:
+        del state.freed[node]
+    return freed
+
+
+def _called_again(ex: Executor, state: State, earlier: Frame | None) -> frozenset[Doubt]:
+    """Say what speaks against a claim about two calls of a method that nothing calls."""
+    if earlier is None or not earlier.called_again(state.frame):
+        return frozenset()
+    return frozenset((RENEWED if ex.renewed else CALLED_AGAIN,))
+
+
+def _report_modified(
+    ex: Executor, state: State, request: Request, visited: Iterable[NodeId]
+) -> None:
+    """Report nodes that saved a tensor which was changed in place since: one for each keeper."""
+    told: set[Site | None] = set()
+    for number in visited:
+        node = state.graph[number]
+        leaf = state.stale(node) if node.saves is YES else None
+        if leaf is None:
+            continue
+        keepers = [state.pending[p] for p in state.kept.get(number, ()) if p in state.pending]
+        earlier = keepers[-1].site if keepers else None
+        if earlier not in told:
+            told.add(earlier)
+            built = site_of(node.place, node.frame)
+            step = state.changed.get(leaf)
+            doubts = _called_again(ex, state, node.frame)
+            clash = Clash(Broken.MODIFIED, earlier, request.site, built, False, step, doubts)
+            ex.records.clash(clash)
+
+
+def _link_reuses(
+    ex: Executor,
+    state: State,
+    request: Request,
+    visited: Iterable[NodeId],
+    carried: Carried,
+) -> int | None:
+    """Tell the passes that kept visited nodes; return the chain that this pass goes on with."""
+    reused: dict[int, tuple[bool, bool]] = {}
+    plain = plainly_reachable(state.graph, request.roots)
+    for number in visited:
+        node = state.graph[number]
+        if node.saves is NO:
+            continue
+        for keeper in state.kept.get(number, ()):
+            travels, certain = reused.get(keeper, (False, False))
+            certain = certain or (number in plain and (node.saves is YES or node.opaque))
+            reused[keeper] = (travels or node in carried, certain)
+    chains = []
+    for keeper, (travels, certain) in reused.items():
+        pending = state.pending.get(keeper)
+        if pending is not None:
+            prebuilt = _is_built_before(state, request.roots, pending.frame)
+            apart = pending.call is request.call and not pending.frame.precedes(state.frame)
+            reuse = Reuse(request.site, travels, certain, prebuilt, apart)
+            if reuse not in pending.reuses:
+                pending = replace(pending, reuses=(*pending.reuses, reuse))
+                state.pending[keeper] = pending
+                ex.records.reuse(pending)
+            if pending.site == request.site and pending.origin == request.origin:
+                chains.append(pending.chain)
+    if not chains:
+        return None
+    first = min(chains)
+    for number, pending in state.pending.items():
+        if pending.chain in chains:
+            state.pending[number] = replace(pending, chain=first, doubts=_in_chain(pending))
+    return first
+
+
+def _is_built_before(state: State, roots: Iterable[NodeId], earlier: Frame) -> bool:
+    """Whether nodes were built before the loop began that two passes are iterations of."""
+    passed = [
+        loop for loop, index in state.frame.loops.items() if earlier.loops.get(loop, index) != index
+    ]
+    frames = [state.graph[number].frame for number in roots]
+    return bool(passed) and all(f is None or f.loops.keys().isdisjoint(passed) for f in frames)
+
+
+def _in_chain(pending: Pending) -> frozenset[Doubt]:
+    """Doubt less where a call visits again and again what its function built on a foreign graph.
+
+    Rows of a gradient or an output that a loop differentiates are what the loop is about; the loop
+    may be that of a caller, who wrote the flag.
+    """
+    doubts, built = pending.doubts, pending.built
+    callers = (pending.site, pending.origin or pending.site)
+    here = built is not None and built.function in [site.function for site in callers]
+    return (doubts - {FOREIGN}) | {MIXED} if here and FOREIGN in doubts else doubts
+
+
+def _keep(
+    state: State,
+    request: Request,
+    number: int,
+    visited: Sequence[NodeId],
+    chain: int | None,
+    open_ended: bool,
+) -> None:
+    nodes = [state.graph[n] for n in visited]
+    own = [node for node in nodes if node.op != FOREIGN_OP]
+    made = [node for node in own if node.frame is not None]
+    built = site_of(made[0].place, made[0].frame) if made else None
+    pending = Pending(
+        call=request.call,
+        site=request.site,
+        form=request.form,
+        frame=state.frame,
+        order=state.passes,
+        chain=number if chain is None else chain,
+        asked=request.asked,
+        creates=request.creates,
+        origin=request.origin,
+        built=built,
+        doubts=_doubts(nodes, own) | _handed(state, visited),
+        open_ended=open_ended,
+        compiled=any(node.op == COMPILED_OP for node in nodes),
+    )
+    doubts = pending.doubts if chain is None else _in_chain(pending)
+    state.pending[number] = replace(pending, doubts=doubts)
+    for node in visited:
+        if state.graph[node].saves is not NO:
+            state.kept[node] = (*state.kept.get(node, ()), number)
+
+
+def _handed(state: State, visited: Sequence[NodeId]) -> frozenset[Doubt]:
+    """Say whether unknown code has got hold of a part of the graph: it may visit it later."""
+    return frozenset() if state.handed.isdisjoint(visited) else frozenset((HANDED,))
+
+
+def _stands_on_unknown(node: Node) -> bool:
+    return not node.opaque and any(leaf[0] == "unknown" for leaf in node.leaves)
+
+
+def _doubts(nodes: Sequence[Node], own: Sequence[Node]) -> frozenset[Doubt]:
+    """Say what is not known of a graph; parameters of unknown objects may be no leaves."""
+    if any(map(_stands_on_unknown, nodes)):
+        return frozenset((FOREIGN if all(node.saves is NO for node in nodes) else MIXED,))
+    if len(own) == len(nodes):
+        return frozenset((MIXED,)) if any(node.unknown for node in nodes) else frozenset()
+    has_leaf = any(node.leaves for node in nodes)
+    return frozenset((MIXED if own and has_leaf else FOREIGN,))

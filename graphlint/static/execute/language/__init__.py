@@ -1,0 +1,1 @@
+"""The language: what expressions, statements, calls and loops do."""

@@ -1,0 +1,116 @@
+"""Comprehensions: loops that make a container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.language.targets import assign
+from graphlint.static.execute.library.items import iterate
+from graphlint.static.execute.library.subscripts import dict_key
+from graphlint.static.execute.paths.branches import truth
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import Dict, Env, List, Tuple, Value
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+MOST_PATHS = 8
+Made = tuple[State, tuple[Value, ...], Value | None]
+
+
+def comprehension(ex: Executor, node: ir.Comprehension, state: State) -> Results:
+    """Evaluate a comprehension; a generator expression is run at once."""
+    outer = state.env
+    scope = state.new(node, Env({}, outer))
+    state.stack, state.env = (*state.stack, outer), scope.address
+    results: Results = []
+    for after, items, length in _loop(ex, node, node.generators, state, ()):
+        after.stack, after.env = after.stack[:-1], outer
+        if node.kind == "dict":
+            pairs = [item.items for item in items if isinstance(item, Tuple)]
+            made = Dict({dict_key(key): value for key, value in pairs}, length is not None)
+            results.append((after, after.new(node, made)))
+        else:
+            kind = "set" if node.kind == "set" else "list"
+            results.append((after, after.new(node, List(items, length, kind))))
+    return results
+
+
+def _loop(
+    ex: Executor,
+    node: ir.Comprehension,
+    generators: Sequence[ir.Generator],
+    state: State,
+    made: tuple[Value, ...],
+) -> list[Made]:
+    """Run the outermost of some generators, and the rest within it."""
+    generator, *inner = generators
+    results: list[Made] = []
+    state.temps = (*state.temps, Tuple(made))
+    for before, source in ex.eval(generator.iter, state):
+        before.temps = before.temps[:-1]
+        items = iterate(ex, before, source, generator)
+        paths: list[Made] = [(before, made, items.length)]
+        for index, item in enumerate(items.values):
+            paths = [
+                after
+                for path in paths
+                for after in _iteration(ex, node, generator, inner, path, index, item, items.values)
+            ]
+            for dropped, _, _ in paths[MOST_PATHS:]:
+                ex.drop(dropped)
+            paths = paths[:MOST_PATHS]
+        results += paths
+    return results
+
+
+def _iteration(
+    ex: Executor,
+    node: ir.Comprehension,
+    generator: ir.Generator,
+    inner: Sequence[ir.Generator],
+    path: Made,
+    index: int,
+    item: Value,
+    items: tuple[Value, ...],
+) -> list[Made]:
+    state, made, length = path
+    temps = state.temps
+    state.temps = (*temps, Tuple(made), Tuple(items))
+    frame = ex.enter(state, generator, "loop", index=index)
+    results: list[Made] = []
+    for bound in assign(ex, state, generator.target, item, generator):
+        for tested, keep, sure in _tests(ex, generator.tests, bound):
+            size = length if sure else tested.sym(node, "length")
+            if not keep:
+                results.append((tested, made, size))
+            elif inner:
+                results += [
+                    (after, items_, size or inner_size)
+                    for after, items_, inner_size in _loop(ex, node, inner, tested, made)
+                ]
+            else:
+                for after, values in ex.eval_each(node.item, tested):
+                    value = values[0] if len(values) == 1 else Tuple(values)
+                    results.append((after, (*made, value), size))
+    for after, _, _ in results:
+        after.frame, after.temps = frame, temps
+    return results
+
+
+def _tests(ex: Executor, tests: Sequence[ir.Expr], state: State) -> list[tuple[State, bool, bool]]:
+    """Run a generator's conditions: (state, whether all hold, whether that was certain)."""
+    open_paths: list[tuple[State, bool]] = [(state, True)]
+    done: list[tuple[State, bool]] = []
+    for test in tests:
+        following: list[tuple[State, bool]] = []
+        for before, sure in open_paths:
+            for after, value in ex.eval(test, before):
+                ways = truth(after, value)
+                for decided, way in ways:
+                    certain = sure and len(ways) == 1
+                    (following if way else done).append((decided, certain))
+        open_paths = following
+    return [(s, True, sure) for s, sure in open_paths] + [(s, False, sure) for s, sure in done]

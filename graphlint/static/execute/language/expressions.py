@@ -1,0 +1,379 @@
+"""Evaluating expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from graphlint.static import ir
+from graphlint.static.execute.autograd.grad_reads import note_compared
+from graphlint.static.execute.language import calls
+from graphlint.static.execute.language.comprehensions import comprehension
+from graphlint.static.execute.library import subscripts
+from graphlint.static.execute.library.attributes import get_attribute
+from graphlint.static.execute.library.externals import BUILTINS
+from graphlint.static.execute.library.imports import resolve
+from graphlint.static.execute.library.items import every
+from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor, may_be_tensor
+from graphlint.static.execute.paths.branches import negate, truth
+from graphlint.static.execute.paths.generators import note_yield
+from graphlint.static.execute.paths.numbers import (
+    arithmetic,
+    compare,
+    depends_on_position,
+    is_exact,
+    join_text,
+    name_of,
+)
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.suppositions import note_supposition
+from graphlint.static.execute.paths.values import (
+    FALSE,
+    NONE,
+    TRUE,
+    Const,
+    Dict,
+    External,
+    Imported,
+    List,
+    Ref,
+    Sym,
+    Tuple,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+OPERATORS = {
+    "Add": "add",
+    "Sub": "sub",
+    "Mult": "mul",
+    "Div": "div",
+    "Pow": "pow",
+    "MatMult": "matmul",
+    "Mod": "remainder",
+}
+REFLECTED = {"Sub": "rsub", "Div": "rdiv", "Pow": "rpow", "Mod": "rmod"}
+
+
+def _const(ex: Executor, node: ir.Const, state: State) -> Results:
+    return [(state, Const(node.value))]
+
+
+def _name(ex: Executor, node: ir.Name, state: State) -> Results:
+    value = state.lookup(node.id)
+    if isinstance(value, Imported):
+        value = resolve(ex, state, value)
+    elif value is None:
+        value = External(node.id) if node.id in BUILTINS else Sym(("global", node.id))
+    return [(state, value)]
+
+
+def _attribute(ex: Executor, node: ir.Attribute, state: State) -> Results:
+    return [
+        result
+        for after, owner in ex.eval(node.value, state)
+        for result in get_attribute(ex, after, node, owner, node.name)
+    ]
+
+
+def _text(ex: Executor, node: ir.Text, state: State) -> Results:
+    return [
+        (after, _joined(after, node, parts)) for after, parts in ex.eval_each(node.parts, state)
+    ]
+
+
+def _joined(state: State, node: ir.Text, parts: Sequence[Value]) -> Value:
+    known = [part for part in parts if isinstance(part, Const)]
+    whole = node.joined and len(known) == len(parts)
+    return join_text(known) if whole else state.sym(node, "text")
+
+
+def _starred(ex: Executor, node: ir.Starred, state: State) -> Results:
+    return ex.eval(node.value, state)
+
+
+def _sequence(ex: Executor, node: ir.Sequence, state: State) -> Results:
+    results: Results = []
+    for after, values in ex.eval_each(node.items, state):
+        items: list[Value] = []
+        length: Value | None = None
+        for syntax, value in zip(node.items, values, strict=True):
+            if isinstance(syntax, ir.Starred):
+                unpacked = every(ex, after, value, syntax)
+                items += unpacked.values
+                length = length or unpacked.length
+            else:
+                items.append(value)
+        if node.kind == "tuple" and length is None:
+            listed = not any(isinstance(syntax, ir.Starred) for syntax in node.items)
+            results.append((after, Tuple(tuple(items), written=listed)))
+        else:
+            results.append((after, after.new(node, List(tuple(items), length, node.kind))))
+    return results
+
+
+def _dict(ex: Executor, node: ir.Dict, state: State) -> Results:
+    parts = [part for pair in node.items for part in pair if part is not None]
+    results: Results = []
+    for after, values in ex.eval_each(parts, state):
+        queue = list(values)
+        items: dict[Any, Value] = {}
+        is_open = False
+        for key, _ in node.items:
+            if key is not None:
+                name = subscripts.dict_key(queue.pop(0))
+                items[name] = queue.pop(0)
+                continue
+            spread = after.get(queue.pop(0), Dict)
+            items.update(spread.items if spread else {})
+            is_open = is_open or spread is None or spread.open
+        results.append((after, after.new(node, Dict(items, is_open))))
+    return results
+
+
+def _unary(ex: Executor, node: ir.Unary, state: State) -> Results:
+    results: Results = []
+    for after, value in ex.eval(node.operand, state):
+        if node.op == "Not":
+            results += _not(after, value)
+        elif is_tensor(after, value) or has_graph(after, value):
+            name = "neg" if node.op == "USub" else "bitwise_not" if node.op == "Invert" else "alias"
+            results.append((after, apply_op(ex, after, node, name, (value,))))
+        elif is_exact(value) and isinstance(value.value, (int, float)):
+            results.append((after, _signed(node.op, value)))
+        else:
+            results.append((after, Sym(("number", node.op, name_of(value)))))
+    return results
+
+
+def _signed(op: str, value: Const) -> Value:
+    if op == "USub":
+        return Const(-value.value)
+    if op == "Invert" and isinstance(value.value, int):
+        return Const(-value.value - 1)
+    return value
+
+
+def _not(state: State, value: Value) -> Results:
+    if isinstance(value, Sym):
+        return [(state, negate(value))]
+    if isinstance(value, Const):
+        return [(state, replace(value, value=not value.value))]
+    return [(after, Const(not way)) for after, way in truth(state, value)]
+
+
+def _boolean(ex: Executor, node: ir.Boolean, state: State) -> Results:
+    results: Results = []
+    for after, left in ex.eval(node.left, state):
+        for decided, way in truth(after, left):
+            if way == node.is_and:
+                results += assumed(left, ex.eval(node.right, decided))
+            else:
+                results.append((decided, _decided(left, way)))
+    return results
+
+
+def _decided(left: Value, way: bool) -> Value:
+    """Return what `left and …` or `left or …` is where it ends at its left side."""
+    if isinstance(left, Sym) and not (way and may_be_tensor(left)):
+        return Const(way, assumed=depends_on_position(left))
+    return left
+
+
+def _compare(ex: Executor, node: ir.Compare, state: State) -> Results:
+    results: Results = []
+    for after, (left, right) in ex.eval_each((node.left, node.right), state):
+        note_compared(ex, after, left, right)
+        results.append((after, _compared(after, node, left, right)))
+    return results
+
+
+def _compared(state: State, node: ir.Compare, left: Value, right: Value) -> Value:
+    identity = node.op in ("Is", "IsNot")
+    if node.op in ("In", "NotIn"):
+        return _contains(state, node.op, left, right)
+    if not identity and (is_tensor(state, left) or is_tensor(state, right)):
+        return state.tensor(node)
+    if identity or node.op in ("Eq", "NotEq"):
+        same = _same(left, right, identity)
+        if same is not None:
+            return TRUE if same == (node.op in ("Is", "Eq")) else FALSE
+    return compare(state, node.op, left, right)
+
+
+def _same(left: Value, right: Value, identity: bool) -> bool | None:
+    """Whether two values are the same object, or equal, None where that can't be told."""
+    if isinstance(left, (Sym, Const)) and isinstance(right, (Sym, Const)):
+        return _same_as_none(left, right)
+    if isinstance(left, Ref) and isinstance(right, Ref):
+        return left.address == right.address or (False if identity else None)
+    if isinstance(left, Sym) or isinstance(right, Sym):
+        return None
+    if isinstance(left, Const) or isinstance(right, Const):
+        return False
+    if isinstance(left, Tuple) and isinstance(right, Tuple) and _differ(left, right):
+        return False
+    return True if left == right else None
+
+
+def _differ(left: Tuple, right: Tuple) -> bool:
+    """Whether two tuples surely are different: in length, or in a constant."""
+    pairs = zip(left.items, right.items, strict=False)
+    known = [(a, b) for a, b in pairs if is_exact(a) and is_exact(b)]
+    return len(left.items) != len(right.items) or any(a.value != b.value for a, b in known)
+
+
+def _same_as_none(left: Sym | Const, right: Sym | Const) -> bool | None:
+    for one, other in ((left, right), (right, left)):
+        if one == NONE and isinstance(other, Sym) and other.node is not None:
+            return False
+    return None
+
+
+def _contains(state: State, op: str, left: Value, right: Value) -> Value:
+    found = None
+    if is_exact(left):
+        mapping = state.get(right, Dict)
+        if mapping and not mapping.open:
+            found = left.value in mapping.items
+        listed = state.get(right, List)
+        items = listed.items if listed and listed.length is None else ()
+        items = right.items if isinstance(right, Tuple) else items
+        if items and all(map(is_exact, items)):
+            found = left.value in [item.value for item in items if isinstance(item, Const)]
+    if found is not None:
+        return TRUE if found == (op == "In") else FALSE
+    return compare(state, op, left, right)
+
+
+def _binary(ex: Executor, node: ir.Binary, state: State) -> Results:
+    return [
+        (after, binary(ex, after, node, node.op, left, right))
+        for after, (left, right) in ex.eval_each((node.left, node.right), state)
+    ]
+
+
+def binary(ex: Executor, state: State, node: ir.Node, op: str, left: Value, right: Value) -> Value:
+    """Compute `left op right` for whatever the two are."""
+    if _is_tensorish(state, left) or _is_tensorish(state, right):
+        if not (_is_list(state, left) or _is_list(state, right)):
+            if op in REFLECTED and not _is_tensorish(state, left):
+                return apply_op(ex, state, node, REFLECTED[op], (right, left))
+            return apply_op(ex, state, node, OPERATORS.get(op, "floor_divide"), (left, right))
+    if _is_list(state, left) or _is_list(state, right):
+        return _join(ex, state, node, op, left, right)
+    known = arithmetic(op, left, right)
+    if known is not None:
+        return known
+    return Sym(("number", op, name_of(left), name_of(right)))
+
+
+def _is_tensorish(state: State, value: Value) -> bool:
+    return is_tensor(state, value) or has_graph(state, value)
+
+
+def _is_list(state: State, value: Value) -> bool:
+    return isinstance(value, Tuple) or state.get(value, List) is not None
+
+
+def _join(ex: Executor, state: State, node: ir.Node, op: str, left: Value, right: Value) -> Value:
+    """Compute `list + list` or `list * number`."""
+    if op == "Mult":
+        items, times = (left, right) if _is_list(state, left) else (right, left)
+        known = every(ex, state, items, node)
+        if isinstance(times, Const) and isinstance(times.value, int) and 0 <= times.value <= 4:
+            return state.new(node, List(known.values * times.value, known.length))
+        length = known.length or state.sym(node, "length")
+        return state.new(node, List(known.values * 2, length))
+    first, second = every(ex, state, left, node), every(ex, state, right, node)
+    if isinstance(left, Tuple) and isinstance(right, Tuple):
+        return Tuple(first.values + second.values)
+    return state.new(node, List(first.values + second.values, first.length or second.length))
+
+
+def _if_else(ex: Executor, node: ir.IfElse, state: State) -> Results:
+    results: Results = []
+    for after, test in ex.eval(node.test, state):
+        for decided, way in truth(after, test):
+            note_supposition(decided, node.test, test, way)
+            results += assumed(test, ex.eval(node.body if way else node.orelse, decided))
+    return results
+
+
+def assumed(condition: Value, results: Results) -> Results:
+    """Mark constants that follow from a condition on where in a loop the program is."""
+    if not (isinstance(condition, Sym) and depends_on_position(condition)):
+        return results
+    return [
+        (state, replace(value, assumed=True) if isinstance(value, Const) else value)
+        for state, value in results
+    ]
+
+
+def _walrus(ex: Executor, node: ir.Walrus, state: State) -> Results:
+    results = ex.eval(node.value, state)
+    for after, value in results:
+        after.bind(node.target.id, value)
+    return results
+
+
+def _await(ex: Executor, node: ir.Await, state: State) -> Results:
+    return ex.eval(node.value, state)
+
+
+def _yield(ex: Executor, node: ir.Yield, state: State) -> Results:
+    if node.value is None:
+        note_yield(state)
+        state.yields = (*state.yields, NONE)
+        state.yielded = (*state.yielded, state.frame)
+        return [(state, state.sym(node, "sent"))]
+    results: Results = []
+    for after, value in ex.eval(node.value, state):
+        note_yield(after)
+        given = every(ex, after, value, node).values if node.delegate else (value,)
+        after.yields = (*after.yields, *given)
+        after.yielded = (*after.yielded, *[after.frame for _ in given])
+        results.append((after, after.sym(node, "sent")))
+    return results
+
+
+def _slice(ex: Executor, node: ir.Slice, state: State) -> Results:
+    """Evaluate the bounds of a slice; its value is a tuple of the three."""
+    bounds = [node.lower, node.upper, node.step]
+    results: Results = []
+    for after, values in ex.eval_each([b for b in bounds if b is not None], state):
+        queue = list(values)
+        made = tuple(NONE if b is None else queue.pop(0) for b in bounds)
+        results.append((after, Tuple((subscripts.SLICE, *made))))
+    return results
+
+
+def _lambda(ex: Executor, node: ir.Lambda, state: State) -> Results:
+    return calls.make_function(ex, node.function, state)
+
+
+EVALUATE: dict[type, Callable[..., Results]] = {
+    ir.Const: _const,
+    ir.Name: _name,
+    ir.Attribute: _attribute,
+    ir.Text: _text,
+    ir.Starred: _starred,
+    ir.Sequence: _sequence,
+    ir.Dict: _dict,
+    ir.Unary: _unary,
+    ir.Boolean: _boolean,
+    ir.Compare: _compare,
+    ir.Binary: _binary,
+    ir.IfElse: _if_else,
+    ir.Walrus: _walrus,
+    ir.Await: _await,
+    ir.Yield: _yield,
+    ir.Slice: _slice,
+    ir.Lambda: _lambda,
+    ir.Call: calls.call,
+    ir.Subscript: subscripts.subscript,
+    ir.Comprehension: comprehension,
+}

@@ -1,0 +1,348 @@
+"""Statements with blocks: branches, loops, `with`, `try` and `match`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.autograd.evaluations import (
+    forget_unknown_context,
+    note_unknown_context,
+)
+from graphlint.static.execute.autograd.merge import NEXT, Flow, Outcome, merge
+from graphlint.static.execute.language.statements import run_block
+from graphlint.static.execute.language.targets import assign
+from graphlint.static.execute.library.items import Items, iterate
+from graphlint.static.execute.library.ops import is_tensor
+from graphlint.static.execute.paths.branches import truth
+from graphlint.static.execute.paths.classes import find_method
+from graphlint.static.execute.paths.generators import catch_up, restore
+from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.numbers import compare
+from graphlint.static.execute.paths.skipping import Heap, skip_iterations
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.suppositions import note_supposition
+from graphlint.static.execute.paths.values import (
+    NONE,
+    Const,
+    Context,
+    Func,
+    List,
+    Ref,
+    Tuple,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+
+def if_stmt(ex: Executor, node: ir.If, state: State) -> list[Outcome]:
+    """Run `if`."""
+    outcomes: list[Outcome] = []
+    for after, test in ex.eval(node.test, state):
+        for decided, way in truth(after, test):
+            note_supposition(decided, node.test, test, way)
+            outcomes += run_block(ex, node.body if way else node.orelse, decided)
+    return merge(ex, outcomes)
+
+
+# ------------------------------------------------------------------------------------ loops
+def for_stmt(ex: Executor, node: ir.For, state: State) -> list[Outcome]:
+    """Run `for` over the items that `iterate` chooses (Note [Linear values])."""
+    outcomes: list[Outcome] = []
+    for after, source in ex.eval(node.iter, state):
+        items = iterate(ex, after, source, node.iter)
+        at_first, running = dict(after.heap), [after]
+        for index, item in enumerate(items.values):
+            if index and items.skips:
+                _skip(running, node, index, at_first)
+            running, left = _iteration(ex, node, running, index, item, items)
+            outcomes += left
+        for done in running:
+            outcomes += run_block(ex, node.orelse, done)
+    return merge(ex, outcomes)
+
+
+def _skip(states: Sequence[State], loop: ir.Node, index: int, before: Heap) -> None:
+    """Leave open what iterations that are not run have counted (Note [Skipped iterations])."""
+    for state in states:
+        frame = state.frame
+        state.frame = state.frames.enter(frame, loop, "loop", index=index)
+        skip_iterations(state, before)
+        state.frame = frame
+
+
+def _iteration(
+    ex: Executor,
+    node: ir.For,
+    running: list[State],
+    index: int,
+    item: Value,
+    items: Items,
+) -> tuple[list[State], list[Outcome]]:
+    """Run a loop's body once: the states that go on, and those that left the loop."""
+    ended: list[Outcome] = []
+    for state in running:
+        frame, temps = state.frame, state.temps
+        state.temps = (*temps, Tuple(items.values))
+        within = items.yielded[index] if index < len(items.yielded) else None
+        ex.enter(state, node, "loop", index=index, within=within)
+        if within is not None:
+            catch_up(state, within)
+        for bound in assign(ex, state, node.target, item, node):
+            for after, flow in run_block(ex, node.body, bound):
+                after.frame, after.temps = frame, temps
+                ended.append((after, flow))
+    return _sort_out(ex, ended)
+
+
+def _sort_out(ex: Executor, ended: list[Outcome]) -> tuple[list[State], list[Outcome]]:
+    going: list[Outcome] = []
+    left: list[Outcome] = []
+    for state, flow in ended:
+        if flow.kind in ("next", "continue"):
+            going.append((state, NEXT))
+        else:
+            left.append((state, NEXT if flow.kind == "break" else flow))
+    return [state for state, _ in merge(ex, going)], left
+
+
+def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
+    """Run `while`: two iterations, and up to five while all conditions in it are known."""
+    outcomes: list[Outcome] = []
+    at_first, running = dict(state.heap), [state]
+    settled = True
+    for index in range(ex.budget.iterations + 1):
+        ended: list[Outcome] = []
+        forks = ex.forks(running)
+        for before in running:
+            frame = before.frame
+            ex.enter(before, node, "loop", index=index)
+            for after, test in ex.eval(node.test, before):
+                for decided, way in _while_goes_on(ex, node, after, test, index, settled):
+                    if way:
+                        if _skips(ex, node, test, index, settled):
+                            skip_iterations(decided, at_first)
+                        ended += run_block(ex, node.body, decided)
+                    else:
+                        decided.frame = frame
+                        outcomes += run_block(ex, node.orelse, decided)
+            for after, _ in ended:
+                after.frame = frame
+        settled = settled and ex.forks(after for after, _ in ended) == forks
+        running, left = _sort_out(ex, ended)
+        outcomes += left
+        if not running:
+            break
+    return merge(ex, [*outcomes, *((s, NEXT) for s in running)])
+
+
+def _skips(ex: Executor, node: ir.While, test: Value, index: int, settled: bool) -> bool:
+    """Whether an iteration of a loop stands for later ones: it is the last that is run.
+
+    Of a loop that counts to a known number all iterations are run, if they are few.
+    """
+    counts = isinstance(test, (Const, Ref)) and not isinstance(node.test, ir.Const)
+    return index > 0 and (not counts or index == (ex.budget.iterations if settled else 1))
+
+
+def _while_goes_on(
+    ex: Executor, node: ir.While, state: State, test: Value, index: int, settled: bool
+) -> list[tuple[State, bool]]:
+    """Decide whether a loop runs once more; an endless one ends after its second iteration.
+
+    A condition that can't be told holds for two iterations and then fails: what a loop that runs
+    once does is a part of what one that runs twice does. A counter that is known is followed.
+    """
+    goes_on = index < 2 or (settled and index < ex.budget.iterations)
+    if isinstance(test, Const):
+        once_more = settled and not isinstance(node.test, ir.Const)
+        goes_on = goes_on or (once_more and index == ex.budget.iterations)
+        return [(state, bool(test.value) and goes_on)]
+    if isinstance(test, Ref):
+        ways = truth(state, test)
+        if len(ways) == 1 and not is_tensor(state, test):
+            return [(state, ways[0][1] and index < ex.budget.iterations)]
+        return [(s, way and index < 2) for s, way in ways]
+    ways = truth(state, test)
+    if len(ways) == 1:  # it was decided before: `while not done` after `if done`
+        return [(s, way and index < 2) for s, way in ways]
+    return [(s, way) for s, way in ways if way is (index < 2)]
+
+
+# ------------------------------------------------------------------------------------- with
+def with_stmt(ex: Executor, node: ir.With, state: State) -> list[Outcome]:
+    """Run `with`, from its outermost context manager inwards."""
+    return merge(ex, _with_items(ex, node, node.items, state))
+
+
+def _with_items(
+    ex: Executor, node: ir.With, items: Sequence[ir.WithItem], state: State
+) -> list[Outcome]:
+    if not items:
+        return run_block(ex, node.body, state)
+    item, *inner = items
+    before = state.grad
+    outcomes: list[Outcome] = []
+    for after, manager in ex.eval(item.context, state):
+        for inside, value in _enter(ex, after, item, manager):
+            target = item.target
+            bound = [inside] if target is None else assign(ex, inside, target, value, item)
+            for each in bound:
+                each.temps = (*each.temps, manager)
+                for done, flow in _with_items(ex, node, inner, each):
+                    done.temps = done.temps[:-1]
+                    outcomes += _exit(ex, done, flow, item, manager, before)
+    return outcomes
+
+
+def _enter(ex: Executor, state: State, item: ir.WithItem, manager: Value) -> Results:
+    if isinstance(manager, Context):
+        if manager.kind in ("no_grad", "enable_grad"):
+            state.grad = manager.kind == "enable_grad"
+        if manager.frozen is not None:
+            inside, outside = manager.frozen
+            state.frozen = state.frozen - outside | inside
+        return [(state, manager.argument or manager)]
+    if isinstance(manager, Ref):
+        method = find_method(state, manager, "__enter__")
+        if isinstance(method, Func):
+            return ex.invoke(state, Invocation(item), method)
+        yielded = state.get(manager, List)
+        if yielded and yielded.items:
+            return [(state, yielded.items[0])]
+    note_unknown_context(state, item)
+    return [(state, manager)]
+
+
+def _exit(
+    ex: Executor, state: State, flow: Flow, item: ir.WithItem, manager: Value, before: bool
+) -> list[Outcome]:
+    """Leave a context manager: a known one brings the grad mode back that was before it."""
+    method = find_method(state, manager, "__exit__") if isinstance(manager, Ref) else None
+    if isinstance(method, Func):
+        temps = state.temps
+        state.temps = (*temps, flow.value) if flow.value is not None else temps
+        outcomes: list[Outcome] = []
+        for after, _ in ex.invoke(state, Invocation(item, (NONE, NONE, NONE)), method):
+            after.temps = temps
+            outcomes.append((after, flow))
+        return outcomes
+    if isinstance(manager, Context):
+        state.grad = before
+        if manager.frozen is not None:
+            inside, outside = manager.frozen
+            state.frozen = state.frozen - inside | outside
+        restore(state, manager)
+    forget_unknown_context(state, item)
+    return [(state, flow)]
+
+
+# ------------------------------------------------------------------------------ try, match
+def try_stmt(ex: Executor, node: ir.Try, state: State) -> list[Outcome]:
+    """Run `try`: handlers run for what the body raises, and for what it might have raised.
+
+    Anything in the body may raise. One more path therefore runs each handler from the state before
+    the body, unless all that a handler does is to raise again.
+    """
+    outcomes: list[Outcome] = []
+    aside = state.fork() if node.handlers else None
+    for after, flow in run_block(ex, node.body, state):
+        if flow.kind == "raise" and node.handlers:
+            outcomes += _handle(ex, node, after)
+        elif flow is NEXT:
+            outcomes += run_block(ex, node.orelse, after)
+        else:
+            outcomes.append((after, flow))
+    if aside is not None:
+        outcomes += [o for o in _handle(ex, node, aside) if o[1].kind != "raise"]
+    return merge(ex, _finally(ex, node, merge(ex, outcomes)))
+
+
+def _handle(ex: Executor, node: ir.Try, state: State) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    states = [state, *(state.fork() for _ in node.handlers[1:])]
+    for handler, each in zip(node.handlers, states, strict=True):
+        if handler.name is not None:
+            each.bind(handler.name, each.sym(handler, "exception"))
+        outcomes += run_block(ex, handler.body, each)
+    return outcomes
+
+
+def _finally(ex: Executor, node: ir.Try, outcomes: list[Outcome]) -> list[Outcome]:
+    if not node.final:
+        return outcomes
+    ended: list[Outcome] = []
+    for state, flow in outcomes:
+        temps = state.temps
+        state.temps = (*temps, *([flow.value] if flow.value is not None else []))
+        for after, last in run_block(ex, node.final, state):
+            after.temps = temps
+            ended.append((after, flow if last is NEXT else last))
+    return ended
+
+
+def match_stmt(ex: Executor, node: ir.Match, state: State) -> list[Outcome]:
+    """Run `match`: a pattern that compares with values is a condition, another may match or not."""
+    outcomes: list[Outcome] = []
+    for after, subject in ex.eval(node.subject, state):
+        open_paths = [after]
+        for case in node.cases:
+            following: list[State] = []
+            for path in open_paths:
+                for decided, way in _matches(ex, case, path, subject):
+                    if way:
+                        outcomes += run_block(ex, case.body, decided)
+                    else:
+                        following.append(decided)
+            open_paths = following
+        outcomes += [(path, NEXT) for path in open_paths]
+    return merge(ex, outcomes)
+
+
+def _matches(ex: Executor, case: ir.Case, state: State, subject: Value) -> list[tuple[State, bool]]:
+    paths = _pattern_matches(ex, case, state, subject)
+    results = [(path, False) for path, way in paths if not way]
+    for path in [path for path, way in paths if way]:
+        for name in case.names:
+            path.bind(name, subject if case.always else path.sym(case, name))
+        if case.guard is None:
+            results.append((path, True))
+            continue
+        for after, value in ex.eval(case.guard, path):
+            results += truth(after, value)
+    return results
+
+
+def _pattern_matches(
+    ex: Executor, case: ir.Case, state: State, subject: Value
+) -> list[tuple[State, bool]]:
+    if case.always:
+        return [(state, True)]
+    if not case.tests:
+        return truth(state, state.sym(case, "match"))
+    results: list[tuple[State, bool]] = []
+    open_paths = [state]
+    for test in case.tests:
+        following: list[State] = []
+        for path in open_paths:
+            for after, value in ex.eval(test, path):
+                for decided, way in truth(after, compare(after, "Eq", subject, value)):
+                    if way:
+                        results.append((decided, True))
+                    else:
+                        following.append(decided)
+        open_paths = following
+    return [*results, *((path, False) for path in open_paths)]
+
+
+RUN_FLOW: dict[type, Callable[..., list[Outcome]]] = {
+    ir.If: if_stmt,
+    ir.For: for_stmt,
+    ir.While: while_stmt,
+    ir.With: with_stmt,
+    ir.Try: try_stmt,
+    ir.Match: match_stmt,
+}

@@ -1,0 +1,94 @@
+"""Making objects of the program's classes: `__init__`, and the fields of dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.library import externals
+from graphlint.static.execute.paths import classes
+from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import (
+    NONE,
+    UNKNOWN_KEYWORDS,
+    Context,
+    External,
+    Instance,
+    Ref,
+    Sym,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+KNOWN_BASES = frozenset(
+    External(name) for name in ("object", "torch.nn.Module", "nn.Module", "abc.ABC", "ABC")
+)
+
+
+def instantiate(ex: Executor, state: State, call: Invocation, cls: Ref) -> Results:
+    """Make an object of a class of the program, and run its `__init__`."""
+    args = call.args
+    if classes.is_plain_dict(state, cls.address):
+        return externals.call_external(ex, state, call, "dict")
+    if args and classes.is_enum(state, cls.address):
+        return [(state, classes.call_enum(state, cls.address, args[0]))]
+    opaque = any(
+        not isinstance(base, int) and base not in KNOWN_BASES
+        for base in classes.resolution_order(state, cls.address)
+    )
+    made = state.new(call.node, Instance(cls.address, {}, opaque))
+    method = classes.find_method(state, made, "__init__")
+    if method is None:
+        state.put(made, Instance(cls.address, _generated_fields(state, made, call), opaque))
+        return _default_fields(ex, state, call.node, made)
+    return [(after, made) for after, _ in ex.invoke(state, call, method)]
+
+
+def _generated_fields(state: State, made: Ref, call: Invocation) -> dict[str, Value]:
+    """Fill an object's fields as the `__init__` of a dataclass does.
+
+    A field that the call may or may not pass (`Config(**settings)`) is unknown, whatever its
+    default.
+    """
+    found = state.object(made)
+    assert isinstance(found, Instance)
+    names = [
+        name for cls in reversed(list(classes.members(state, found.cls))) for name in cls.fields
+    ]
+    fields = dict(zip(names, call.args, strict=False))
+    fields.update(
+        (name, value) for name, value in call.keywords.items() if name != UNKNOWN_KEYWORDS
+    )
+    if UNKNOWN_KEYWORDS in call.keywords:
+        for name in names:
+            fields.setdefault(name, Sym(("attribute", made.address, name)))
+    return fields
+
+
+def _default_fields(ex: Executor, state: State, node: ir.Node, made: Ref) -> Results:
+    """Make the fields that have a factory and were not given."""
+    found = state.object(made)
+    assert isinstance(found, Instance)
+    results: Results = [(state, made)]
+    for cls in classes.members(state, found.cls):
+        for name, value in cls.members.items():
+            if isinstance(value, Context) and value.kind == "field factory":
+                results = [
+                    (_with_field(after, made, name, default), made)
+                    for before, _ in results
+                    for after, default in ex.invoke(
+                        before, Invocation(node), value.argument or NONE
+                    )
+                ]
+    return results
+
+
+def _with_field(state: State, made: Ref, name: str, value: Value) -> State:
+    found = state.object(made)
+    if isinstance(found, Instance) and name not in found.attrs:
+        state.put(made, replace(found, attrs={**found.attrs, name: value}))
+    return state

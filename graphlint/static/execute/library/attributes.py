@@ -1,0 +1,251 @@
+"""Reading and writing `value.name`, and finding methods through base classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.autograd.accumulated import note_thrown_away, note_used, set_apart
+from graphlint.static.execute.autograd.grad_reads import read_grad
+from graphlint.static.execute.autograd.gradients import note_cleared, note_escape, note_touched
+from graphlint.static.execute.library.distributions import attribute_of
+from graphlint.static.execute.library.imports import module_attribute, resolve
+from graphlint.static.execute.library.modules import set_requires_grad
+from graphlint.static.execute.library.ops import apply_op, is_tensor
+from graphlint.static.execute.paths.classes import (
+    find_method,
+    is_module,
+    members,
+    value_of_member,
+)
+from graphlint.static.execute.paths.compiled import COMPILED_MODULE
+from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import (
+    NONE,
+    TRUE,
+    Class,
+    Const,
+    Dict,
+    Distribution,
+    External,
+    Func,
+    FunctionContext,
+    Instance,
+    Layer,
+    Member,
+    Method,
+    Module,
+    Ref,
+    Super,
+    Sym,
+    Tensor,
+    Value,
+)
+from graphlint.static.execute.records.records import site_of
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+DATA = frozenset(
+    "shape device dtype ndim layout names itemsize nbytes is_cuda is_cpu is_mps is_meta is_sparse "
+    "is_sparse_csr is_quantized is_nested is_xla retains_grad output_nr _version".split()
+)
+"""Attributes of tensors that are plain values."""
+VIEWS = frozenset(("T", "mT", "H", "mH", "real", "imag"))
+
+
+# ---------------------------------------------------------------------------------- reading
+def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name: str) -> Results:
+    """Read an attribute of a value."""
+    if isinstance(owner, External):
+        return [(state, External(f"{owner.name}.{name}"))]
+    if name == "value" and (value := value_of_member(owner)) is not None:
+        return [(state, value)]
+    if name == "name" and isinstance(owner, Const) and isinstance(owner.value, Member):
+        return [(state, Const(owner.value.name))]
+    if isinstance(owner, Sym):
+        if name == "grad":
+            note_touched(ex, state)
+            note_used(ex, state)
+        return [(state, _of_unknown(state, node, owner, name))]
+    if isinstance(owner, Module):
+        return [(state, resolve(ex, state, module_attribute(ex, state, owner, name)))]
+    if isinstance(owner, Super):
+        return [(state, _of_super(state, owner, name))]
+    if isinstance(owner, Ref):
+        return _of_object(ex, state, node, owner, name)
+    return [(state, Method(owner, name))]
+
+
+def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, name: str) -> Results:
+    found = state.object(owner)
+    if isinstance(found, Instance):
+        return _of_instance(ex, state, node, owner, found, name)
+    if isinstance(found, Tensor):
+        return [(state, _of_tensor(ex, state, node, owner, found, name))]
+    if isinstance(found, Class):
+        return [(state, _of_class(state, owner, name))]
+    if isinstance(found, Layer):
+        if found.name == COMPILED_MODULE and name not in ("_orig_mod", *found.attrs):
+            return get_attribute(ex, state, node, found.children[0], name)
+        return [(state, _of_layer(state, node, owner, found, name))]
+    if isinstance(found, Distribution):
+        return [(state, attribute_of(owner, found, name))]
+    if isinstance(found, FunctionContext) and name in found.attrs:
+        return [(state, found.attrs[name])]
+    if isinstance(found, Dict) and name in found.items and not hasattr(dict, name):
+        return [(state, found.items[name])]
+    return [(state, Method(owner, name))]
+
+
+def _of_unknown(state: State, node: ir.Node, owner: Sym, name: str) -> Value:
+    written = state.attrs.get(("attribute", owner.name, name))
+    if written is not None:
+        return written
+    if name in ("data", "grad"):
+        return state.tensor(node)
+    carries = None if name in DATA else owner.node
+    return Sym(("attribute", owner.name, name), carries)
+
+
+def _of_super(state: State, owner: Super, name: str) -> Value:
+    if isinstance(owner.bound, Ref):
+        method = find_method(state, owner.bound, name, owner.after)
+        if method is not None:
+            return method
+    return Method(owner, name)
+
+
+def _of_instance(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, found: Instance, name: str
+) -> Results:
+    value = found.attrs.get(name)
+    if value is not None:
+        return [(state, value)]
+    method = find_method(state, owner, name)
+    if isinstance(method, Func) and method.kind == "property":
+        return ex.invoke(state, Invocation(node), method)
+    if isinstance(method, Func) and method.kind == "cached":
+        results = ex.invoke(state, Invocation(node), method)
+        return [(s, v) for s, v in results for s in set_attribute(ex, s, node, owner, name, v)]
+    if method is not None:
+        return [(state, method)]
+    if name == "__class__":
+        return [(state, Ref(found.cls))]
+    if name == "__dict__":
+        return [(state, state.new(node, Dict(found.attrs, found.opaque)))]
+    fallback = find_method(state, owner, "__getattr__")
+    if fallback is not None and not is_module(state, found.cls):
+        return ex.invoke(state, Invocation(node, (Const(name),)), fallback)
+    if name == "training" and is_module(state, found.cls) and _runs_whole_program(state):
+        return [(state, TRUE)]  # modules start in training mode, and nothing has changed it
+    return [(state, Sym(("attribute", owner.address, name)))]
+
+
+def _runs_whole_program(state: State) -> bool:
+    """Whether a path began at the top of a file, not at a function that nothing calls."""
+    return all(frame.kind != "entry" for frame in state.frame.chain())
+
+
+def _of_tensor(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, found: Tensor, name: str
+) -> Value:
+    if name == "data":
+        return state.tensor(node)
+    if name == "grad":
+        written = state.attrs.get(("attribute", owner.address, "grad"))
+        return written or read_grad(ex, state, node, owner, found)
+    if name in VIEWS:
+        return apply_op(ex, state, node, name, (owner,))
+    if name == "requires_grad":
+        return Const(next(state.handles(owner), None) is not None)
+    if name == "is_leaf":
+        return Const(found.node is None)
+    if name in DATA:
+        return Sym(("attribute", owner.address, name))
+    if name == "grad_fn":
+        return NONE if found.node is None else Sym(("attribute", owner.address, name))
+    return Method(owner, name)
+
+
+def _of_class(state: State, owner: Ref, name: str) -> Value:
+    for cls in members(state, owner.address):
+        value = cls.members.get(name)
+        if value is not None:
+            if isinstance(value, Func) and value.kind == "class":
+                return replace(value, bound=owner)
+            return value
+    return Method(owner, name)
+
+
+def _of_layer(state: State, node: ir.Node, owner: Ref, found: Layer, name: str) -> Value:
+    if name in found.attrs:
+        return found.attrs[name]
+    if name in found.keys:
+        return found.children[found.keys.index(name)]
+    if name in ("module", "_orig_mod") and found.children:
+        return found.children[0]
+    if name in ("weight", "bias"):
+        return state.tensor(node, leaf=(name, owner.address))
+    if name == "training":
+        return TRUE
+    return Sym(("attribute", owner.address, name))
+
+
+# ---------------------------------------------------------------------------------- writing
+def set_attribute(
+    ex: Executor, state: State, node: ir.Node, owner: Value, name: str, value: Value
+) -> list[State]:
+    """Write an attribute of a value."""
+    if name == "grad":
+        note_cleared(ex, state)
+        set_apart(state)
+    if isinstance(owner, Sym):
+        state.attrs["attribute", owner.name, name] = value
+        return [state]
+    found = state.object(owner) if isinstance(owner, Ref) else None
+    if not isinstance(owner, Ref) or found is None:
+        note_escape(ex, state, (value,))
+        return [state]
+    if isinstance(found, Instance):
+        setter = _setter(state, found, owner, name)
+        if setter is not None:
+            return [after for after, _ in ex.invoke(state, Invocation(node, (value,)), setter)]
+        state.put(owner, replace(found, attrs={**found.attrs, name: value}))
+    elif isinstance(found, Layer):
+        state.put(owner, replace(found, attrs={**found.attrs, name: value}))
+    elif isinstance(found, Dict):
+        state.put(owner, replace(found, items={**found.items, name: value}))
+    elif isinstance(found, FunctionContext):
+        places = {**found.places, name: site_of(node, state.frame)}
+        state.put(owner, FunctionContext({**found.attrs, name: value}, places))
+    elif isinstance(found, Class):
+        state.put(owner, replace(found, members={**found.members, name: value}))
+    elif isinstance(found, Tensor):
+        if name not in ("grad", "data", "requires_grad"):
+            note_escape(ex, state, (value,))
+        _set_on_tensor(ex, state, node, owner, found, name, value)
+    return [state]
+
+
+def _setter(state: State, found: Instance, owner: Ref, name: str) -> Func | None:
+    for cls in members(state, found.cls):
+        value = cls.members.get(f"{name}.setter")
+        if isinstance(value, Func):
+            return replace(value, bound=owner)
+    return None
+
+
+def _set_on_tensor(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, found: Tensor, name: str, value: Value
+) -> None:
+    if name == "requires_grad":
+        set_requires_grad(state, owner, value)
+    elif name == "grad" and found.leaf is not None:
+        leaf = frozenset((found.leaf,))
+        note_thrown_away(ex, state, leaf, site_of(node, state.frame))
+        state.graded = state.graded - leaf if value == NONE else state.graded | leaf
+    if name == "grad" and is_tensor(state, value):
+        state.attrs["attribute", owner.address, "grad"] = value

@@ -1,0 +1,293 @@
+"""Python's own functions."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from graphlint.static import ir
+from graphlint.static.execute.autograd.gradients import note_escape
+from graphlint.static.execute.library.attributes import get_attribute, set_attribute
+from graphlint.static.execute.library.items import Items, every, iterate, length
+from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
+from graphlint.static.execute.paths.branches import truth
+from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.numbers import (
+    arithmetic,
+    depends_on_position,
+    is_exact,
+    join_text,
+    name_of,
+)
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import (
+    FALSE,
+    NONE,
+    TRUE,
+    Const,
+    Dict,
+    Enumerate,
+    External,
+    Func,
+    Instance,
+    Layer,
+    List,
+    Module,
+    Range,
+    Ref,
+    Some,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+    Zip,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+Handler: TypeAlias = "Callable[[Executor, State, Invocation], Results]"
+NAMES = frozenset(dir(builtins))
+
+
+def _range(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
+    if not args:
+        return [(state, state.sym(call.node))]
+    start: Value = args[0] if len(args) > 1 else Const(0)
+    stop = args[1] if len(args) > 1 else args[0]
+    step = args[2] if len(args) > 2 else Const(1)
+    if not (isinstance(step, Const) and isinstance(step.value, int) and step.value):
+        return [(state, Range(state.sym(call.node, "index"), state.sym(call.node, "length"), 1))]
+    if isinstance(start, Const) and isinstance(stop, Const):
+        try:
+            count: Value = Const(len(range(start.value, stop.value, step.value)))
+        except (TypeError, OverflowError):
+            count = state.sym(call.node, "length")
+    elif step.value == 1:
+        count = arithmetic("Sub", stop, start) or Sym(("length", name_of(stop), name_of(start)))
+    else:
+        count = Sym(("length", name_of(stop), name_of(start), step.value))
+        start = Sym(("index", name_of(start)))
+    return [(state, Range(start, count, step.value))]
+
+
+def _enumerate(ex: Executor, state: State, call: Invocation) -> Results:
+    start = call.args[1] if len(call.args) > 1 else call.keywords.get("start", Const(0))
+    return [(state, Enumerate(call.args[0], start) if call.args else state.sym(call.node))]
+
+
+def _zip(ex: Executor, state: State, call: Invocation) -> Results:
+    return [(state, Zip(tuple(call.args)))]
+
+
+def _len(ex: Executor, state: State, call: Invocation) -> Results:
+    return [(state, length(state, call.args[0]) if call.args else state.sym(call.node))]
+
+
+def make_list(ex: Executor, state: State, call: Invocation) -> Results:
+    """Make a list of what an iterable yields."""
+    items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
+    return [(state, state.new(call.node, List(items.values, items.length)))]
+
+
+def all_items(ex: Executor, state: State, node: ir.Node, value: Value) -> Items:
+    """Return all items that are known of any iterable, lazy ones too."""
+    lazy = isinstance(value, (Range, Enumerate, Zip))
+    return iterate(ex, state, value, node) if lazy else every(ex, state, value, node)
+
+
+def _tuple(ex: Executor, state: State, call: Invocation) -> Results:
+    items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
+    if items.length is None:
+        return [(state, Tuple(items.values))]
+    return [(state, state.new(call.node, List(items.values, items.length)))]
+
+
+def _reversed(ex: Executor, state: State, call: Invocation) -> Results:
+    items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
+    return [(state, state.new(call.node, List(items.values[::-1], items.length)))]
+
+
+def _dict(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
+    given = state.get(args[0], Dict) if args else None
+    pairs = all_items(ex, state, call.node, args[0]).values if args and given is None else ()
+    items = dict(given.items) if given else {}
+    for pair in pairs:
+        if isinstance(pair, Tuple) and len(pair.items) == 2 and isinstance(pair.items[0], Const):
+            items[pair.items[0].value] = pair.items[1]
+    is_open = (given.open if given else bool(args)) or "**" in call.keywords
+    items.update({k: v for k, v in call.keywords.items() if k != "**"})
+    return [(state, state.new(call.node, Dict(items, is_open)))]
+
+
+def _sum(ex: Executor, state: State, call: Invocation) -> Results:
+    if not call.args:
+        return [(state, state.sym(call.node))]
+    items = all_items(ex, state, call.node, call.args[0]).values
+    if any(is_tensor(state, item) or has_graph(state, item) for item in items):
+        return [(state, apply_op(ex, state, call.node, "add", (*items, *call.args[1:])))]
+    return [(state, state.sym(call.node, "number"))]
+
+
+def _map(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
+    if len(args) < 2:
+        return [(state, state.sym(call.node))]
+    source = args[1] if len(args) == 2 else Zip(tuple(args[1:]))
+    items = all_items(ex, state, call.node, source)
+    results: list[tuple[State, tuple[Value, ...]]] = [(state, ())]
+    for item in items.values:
+        given = item.items if len(args) > 2 and isinstance(item, Tuple) else (item,)
+        results = [
+            (after, (*made, value))
+            for before, made in results
+            for after, value in ex.invoke(before, Invocation(call.node, given), args[0])
+        ]
+    return [(s, s.new(call.node, List(made, items.length))) for s, made in results]
+
+
+def _number(function: Callable[..., object]) -> Handler:
+    def convert(ex: Executor, state: State, call: Invocation) -> Results:
+        args = call.args
+        first = args[0] if args else None
+        if args and all(map(is_exact, args)):
+            try:
+                return [(state, Const(function(*[a.value for a in args if is_exact(a)])))]
+            except (TypeError, ValueError, ArithmeticError):
+                pass
+        if function is str and isinstance(first, Const):
+            return [(state, join_text((first,)))]
+        if function in (min, max, abs) and any(has_graph(state, a) for a in args):
+            return [(state, apply_op(ex, state, call.node, "add", args))]
+        if (
+            function in (int, float)
+            and isinstance(first, (Sym, Some))
+            and not has_graph(state, first)
+        ):
+            return [(state, first)]
+        named = Sym(("number", function.__name__, tuple(name_of(a) for a in args)))
+        return [(state, named if args else state.sym(call.node, "number"))]
+
+    return convert
+
+
+def _bool(ex: Executor, state: State, call: Invocation) -> Results:
+    if not call.args:
+        return [(state, FALSE)]
+    unsure = isinstance(call.args[0], Sym) and depends_on_position(call.args[0])
+    return [(after, Const(way, assumed=unsure)) for after, way in truth(state, call.args[0])]
+
+
+def _getattr(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
+    if len(args) > 1 and isinstance(args[1], Const) and isinstance(args[1].value, str):
+        owner = state.get(args[0], Instance)
+        if len(args) > 2 and owner and args[1].value not in owner.attrs and not owner.opaque:
+            method = get_attribute(ex, state, call.node, args[0], args[1].value)
+            known = [r for r in method if isinstance(r[1], (Func, Const, Ref, Tuple))]
+            return known or [(state, args[2])]
+        return get_attribute(ex, state, call.node, args[0], args[1].value)
+    of_module = bool(args) and isinstance(args[0], (Module, External))
+    return [(state, state.sym(call.node, "member" if of_module else "made"))]
+
+
+def _setattr(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
+    if len(args) > 2 and isinstance(args[1], Const) and isinstance(args[1].value, str):
+        return [
+            (after, NONE)
+            for after in set_attribute(ex, state, call.node, args[0], args[1].value, args[2])
+        ]
+    note_escape(ex, state, args)
+    return [(state, NONE)]
+
+
+def _first(ex: Executor, state: State, call: Invocation) -> Results:
+    return [(state, call.args[0] if call.args else NONE)]
+
+
+def _next(ex: Executor, state: State, call: Invocation) -> Results:
+    found = state.get(call.args[0], List) if call.args else None
+    if found and found.items:
+        return [(state, found.items[0])]
+    return [(state, state.sym(call.node, "item"))]
+
+
+def _isinstance(ex: Executor, state: State, call: Invocation) -> Results:
+    args = call.args
+    if len(args) < 2:
+        return [(state, state.sym(call.node))]
+    known = _is_a(state, args[0], args[1])
+    if known is not None:
+        return [(state, TRUE if known else FALSE)]
+    return [(state, Sym(("compare", "isinstance", name_of(args[0]), name_of(args[1]))))]
+
+
+def _is_a(state: State, value: Value, kind: Value) -> bool | None:
+    """Tell whether a value is of a kind that is a plain name, None where that can't be told."""
+    kinds = kind.items if isinstance(kind, Tuple) else (kind,)
+    names = [k.name.rpartition(".")[2] if isinstance(k, External) else "?" for k in kinds]
+    actual = _kind_of(state, value)
+    if actual is None or "?" in names:
+        return None
+    return any(name in actual for name in names)
+
+
+def _kind_of(state: State, value: Value) -> tuple[str, ...] | None:
+    if isinstance(value, Const):
+        return tuple(cls.__name__ for cls in type(value.value).__mro__)
+    if isinstance(value, Tuple):
+        return ("tuple", "Sequence", "Iterable")
+    found = state.object(value) if isinstance(value, Ref) else None
+    if isinstance(found, Tensor):
+        return ("Tensor", "Variable")
+    if isinstance(found, List):
+        return (found.kind, "Sequence", "Iterable")
+    if isinstance(found, Dict):
+        return ("dict", "Mapping", "OrderedDict")
+    if isinstance(found, Layer):
+        return (found.name, "Module")
+    return None
+
+
+def _print(ex: Executor, state: State, call: Invocation) -> Results:
+    return [(state, NONE)]
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "range": _range,
+    "enumerate": _enumerate,
+    "zip": _zip,
+    "len": _len,
+    "list": make_list,
+    "sorted": make_list,
+    "set": make_list,
+    "frozenset": make_list,
+    "iter": make_list,
+    "tuple": _tuple,
+    "reversed": _reversed,
+    "dict": _dict,
+    "collections.OrderedDict": _dict,
+    "types.SimpleNamespace": _dict,
+    "sum": _sum,
+    "map": _map,
+    "min": _number(min),
+    "max": _number(max),
+    "abs": _number(abs),
+    "int": _number(int),
+    "float": _number(float),
+    "round": _number(round),
+    "str": _number(str),
+    "bool": _bool,
+    "getattr": _getattr,
+    "setattr": _setattr,
+    "next": _next,
+    "isinstance": _isinstance,
+    "print": _print,
+    "tqdm.tqdm": _first,
+    "tqdm.auto.tqdm": _first,
+    "tqdm.trange": _range,
+}

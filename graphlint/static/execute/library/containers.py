@@ -1,0 +1,149 @@
+"""Methods of lists, dictionaries and unknown containers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from graphlint.static import ir
+from graphlint.static.execute.autograd.gradients import note_escape
+from graphlint.static.execute.autograd.holds import note_stored
+from graphlint.static.execute.library.items import every
+from graphlint.static.execute.library.subscripts import dict_key
+from graphlint.static.execute.library.unknown import hand_over, is_risky
+from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.numbers import name_of
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import NONE, Const, Dict, List, Ref, Sym, Tuple, Value
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+ADDING = frozenset("append add appendleft push put register".split())
+
+
+def call_list(
+    ex: Executor, state: State, call: Invocation, owner: Ref, found: List, name: str
+) -> Results:
+    """Call a method of a list, set or deque."""
+    args = call.args
+    items = found.items
+    if name in ADDING:
+        added = (*args[:1], *items) if name == "appendleft" else (*items, *args[:1])
+        state.put(owner, replace(found, items=added))
+        note_stored(ex, state, call.node, owner, args[:1])
+    elif name in ("extend", "update") and args:
+        more = every(ex, state, args[0], call.node)
+        length = found.length or more.length
+        state.put(owner, replace(found, items=(*items, *more.values), length=length))
+        note_stored(ex, state, call.node, owner, more.values)
+    elif name == "insert" and len(args) > 1:
+        state.put(owner, replace(found, items=(args[1], *items)))
+        note_stored(ex, state, call.node, owner, args[1:2])
+    elif name == "clear":
+        state.put(owner, replace(found, items=(), length=None))
+    elif name == "reverse":
+        state.put(owner, replace(found, items=items[::-1]))
+    elif name in ("pop", "popleft", "get"):
+        return [(state, _pop(state, call, owner, found, name))]
+    elif name == "copy":
+        return [(state, state.new(call.node, List(items, found.length, found.kind)))]
+    elif name not in ("sort", "remove", "discard"):
+        hand_over(state, args, name, is_risky(name))
+        note_escape(ex, state, args)
+        return [(state, state.sym(call.node, "number"))]
+    return [(state, NONE)]
+
+
+def _pop(state: State, call: Invocation, owner: Ref, found: List, name: str) -> Value:
+    items = list(found.items)
+    if not items:
+        return state.sym(call.node)
+    position = 0 if name in ("popleft", "get") else -1
+    given = call.args[0].value if call.args and isinstance(call.args[0], Const) else None
+    if isinstance(given, int) and not isinstance(given, bool):
+        position = given
+    if not -len(items) <= position < len(items):
+        position = -1
+    value = items.pop(position)
+    state.put(owner, replace(found, items=tuple(items)))
+    return value
+
+
+def call_dict(
+    ex: Executor, state: State, call: Invocation, owner: Ref, found: Dict, name: str
+) -> Results:
+    """Call a method of a dictionary."""
+    length = state.sym(call.node, "length") if found.open else None
+    if name == "items":
+        pairs = tuple(Tuple((_key(key), value)) for key, value in found.items.items())
+        return [(state, state.new(call.node, List(pairs, length)))]
+    if name == "values":
+        return [(state, state.new(call.node, List(tuple(found.items.values()), length)))]
+    if name == "keys":
+        return [(state, state.new(call.node, List(tuple(map(_key, found.items)), length)))]
+    if name in ("get", "pop", "setdefault") and call.args:
+        return [(state, _look_up(state, call, owner, found, name))]
+    if name == "update":
+        given = _entries(ex, state, call.node, call.args[0]) if call.args else {}
+        merged = {**found.items, **(given or {}), **call.keywords}
+        state.put(owner, Dict(merged, found.open or given is None))
+        return [(state, NONE)]
+    if name == "clear":
+        state.put(owner, Dict({}))
+        return [(state, NONE)]
+    if name == "copy":
+        return [(state, state.new(call.node, Dict(found.items, found.open)))]
+    return [(state, state.sym(call.node))]
+
+
+def _entries(ex: Executor, state: State, node: ir.Node, given: Value) -> Mapping[Any, Value] | None:
+    """Return the entries of a dictionary or of pairs; None where they are not all known."""
+    found = state.get(given, Dict)
+    if found is not None:
+        return found.items
+    pairs = every(ex, state, given, node)
+    entries = {
+        dict_key(pair.items[0]): pair.items[1]
+        for pair in pairs.values
+        if isinstance(pair, Tuple) and len(pair.items) == 2
+    }
+    known = pairs.length is None and len(entries) == len(pairs.values)
+    return entries if known else None
+
+
+def _key(key: object) -> Value:
+    return Sym(key) if isinstance(key, tuple) else Const(key)
+
+
+def _look_up(state: State, call: Invocation, owner: Ref, found: Dict, name: str) -> Value:
+    key = dict_key(call.args[0])
+    default = call.args[1] if len(call.args) > 1 else NONE
+    if key in found.items:
+        if name == "pop":
+            rest = {k: v for k, v in found.items.items() if k != key}
+            state.put(owner, replace(found, items=rest))
+        return found.items[key]
+    if name == "setdefault":
+        state.put(owner, replace(found, items={**found.items, key: default}))
+        return default
+    return state.sym(call.node) if found.open or isinstance(call.args[0], Sym) else default
+
+
+def call_unknown_container(
+    ex: Executor, state: State, call: Invocation, owner: Sym, name: str
+) -> Results:
+    """Call a method that an unknown value shares with containers."""
+    if name in ("append", "extend", "add"):
+        hand_over(state, call.args, name, is_risky(name))
+        note_escape(ex, state, call.args)
+        return [(state, NONE)]
+    if name == "items":
+        pairs = tuple(
+            Tuple((Sym(("key", owner.name, i)), Sym(("value", owner.name, i), owner.node)))
+            for i in range(2)
+        )
+        return [(state, state.new(call.node, List(pairs, Sym(("length", owner.name)))))]
+    named = tuple(name_of(arg) for arg in call.args)
+    return [(state, Sym(("result", owner.name, name, named), owner.node))]

@@ -1,0 +1,257 @@
+"""Calls of library functions, by their dotted names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.autograd.accumulated import note_used, set_apart
+from graphlint.static.execute.autograd.gradients import in_entry
+from graphlint.static.execute.autograd.passes import run_pass
+from graphlint.static.execute.library import builtins, stdlib, unknown
+from graphlint.static.execute.library.distributions import DENSITY, make_distribution
+from graphlint.static.execute.library.items import every
+from graphlint.static.execute.library.modules import make_layer, make_optimizer, parameters
+from graphlint.static.execute.library.ops import apply_inplace, apply_op, is_tensor, note_tensor
+from graphlint.static.execute.paths.branches import truth
+from graphlint.static.execute.paths.compiled import compile_value
+from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import (
+    NONE,
+    TRUE,
+    Const,
+    Context,
+    External,
+    Func,
+    List,
+    Method,
+    Ref,
+    Scaler,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+)
+from graphlint.static.knowledge.ops import cuts, find_inplace, find_op, is_plain, makes
+from graphlint.trace import Form
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+BUILTINS = builtins.NAMES
+GRAD_CONTEXTS = frozenset(("no_grad", "enable_grad", "inference_mode"))
+PLAIN_CONTEXTS = frozenset(
+    "autocast device profile record_function detect_anomaly set_detect_anomaly save_on_cpu "
+    "saved_tensors_hooks fork_rng nullcontext suppress ExitStack AsyncExitStack".split()
+)
+CHECKPOINTS = frozenset(("checkpoint", "checkpoint_sequential"))
+TRANSPARENT = frozenset(
+    "torch.compile torch.autograd.Variable torch.jit.script torch.jit.trace torch.jit.freeze "
+    "torch.jit.script_if_tracing torch.compiler.disable".split()
+)
+"""Functions that return what they are given, or something that does the same."""
+COLLECTIVES = frozenset("all_reduce reduce broadcast barrier all_gather gather".split())
+"""Functions of `torch.distributed` that look at a tensor's values, or change them."""
+SIZED = frozenset(("randn", "rand", "zeros", "ones", "empty"))
+VECTORS = frozenset(("parameters_to_vector", "pad_sequence", "pack_padded_sequence"))
+CLOSED_CALLS = frozenset(
+    "clip_grad_norm_ clip_grad_value_ save manual_seed manual_seed_all seed synchronize".split()
+)
+
+
+def call_external(ex: Executor, state: State, call: Invocation, name: str) -> Results:
+    """Call something of a library."""
+    args = call.args
+    handler = builtins.HANDLERS.get(name) or stdlib.HANDLERS.get(name)
+    if handler is not None:
+        return handler(ex, state, call)
+    last = name.rpartition(".")[2]
+    if last == "set_grad_enabled":
+        return _set_grad_enabled(state, call)
+    if last in GRAD_CONTEXTS:
+        return [(state, _grad_context(last, call))]
+    if last in PLAIN_CONTEXTS:
+        return [(state, Context("nothing"))]
+    if last == "scale_loss":
+        set_apart(state)  # leaving the context takes the scale off the gradients again
+        return [(state, Context("nothing", args[0] if args else None))]
+    if name == "itertools.chain" or name == "filter":
+        return _gathered(ex, state, Invocation(call.node, args[1:] if name == "filter" else args))
+    if is_torch(name):
+        return _call_torch(ex, state, call, name, last)
+    if last in ex.backward_functions and isinstance(call.node, ir.Call):
+        return run_pass(ex, state, call, Form.WRAPPER)
+    return unknown.call_unknown(ex, state, call, External(name))
+
+
+def is_torch(name: str) -> bool:
+    """Whether a dotted name belongs to PyTorch."""
+    return name.startswith("torch.") or name == "torch"
+
+
+def _grad_context(last: str, call: Invocation) -> Value:
+    mode = call.args[0] if call.args else call.keywords.get("mode")
+    if isinstance(mode, Func):  # used as a plain decorator: no_grad(function)
+        return replace(mode, grad=last == "enable_grad")
+    if last == "inference_mode" and mode is not None:
+        on = isinstance(mode, Const) and not mode.value
+        return Context("nothing" if on else "no_grad")
+    return Context("enable_grad" if last == "enable_grad" else "no_grad")
+
+
+def _set_grad_enabled(state: State, call: Invocation) -> Results:
+    """Set the mode at once; in a `with`, what it was comes back at the end."""
+    before = Const(state.grad)
+    mode = call.args[0] if call.args else call.keywords.get("mode", before)
+    results: Results = []
+    for decided, way in truth(state, mode):
+        decided.grad = way
+        results.append((decided, Context("set_grad_enabled", before)))
+    return results
+
+
+def _gathered(ex: Executor, state: State, call: Invocation) -> Results:
+    """Chain iterables, or filter one: what the filter keeps is not known, so all of it."""
+    parts = [every(ex, state, value, call.node) for value in call.args]
+    length = next((part.length for part in parts if part.length is not None), None)
+    items = tuple(item for part in parts for item in part.values)
+    return [(state, state.new(call.node, List(items, length)))]
+
+
+# ------------------------------------------------------------------------------------- torch
+def _call_torch(ex: Executor, state: State, call: Invocation, name: str, last: str) -> Results:
+    args = call.args
+    if name in PASSES and isinstance(call.node, ir.Call):
+        return run_pass(ex, state, call, PASSES[name])
+    if name.startswith("torch.Tensor.") and args:
+        return ex.invoke(state, call.after(1), Method(args[0], last))
+    if name.startswith("torch.optim.") and last[:1].isupper() and ".lr_scheduler." not in name:
+        return [(state, make_optimizer(ex, state, call, last))]
+    if last == "Parameter":
+        return [(state, _parameter(state, call))]
+    if _is_layer(name, last):
+        return [(state, make_layer(ex, state, call, last))]
+    if last == "GradScaler":
+        return [(state, state.new(call.node, Scaler()))]
+    if last in CHECKPOINTS and args:
+        return _checkpoint(ex, state, call.after(1), args[0])
+    if last == "Variable":
+        return [(state, _variable(state, call))]
+    if name in TRANSPARENT and args:
+        same = compile_value(state, call.node, args[0]) if name == "torch.compile" else args[0]
+        return [(state, same)]
+    if last in CLOSED_CALLS or ".init." in name:
+        return _closed(ex, state, call, name)
+    return _call_op(ex, state, call, name, last)
+
+
+PASSES: Mapping[str, Form] = {
+    "torch.autograd.backward": Form.AUTOGRAD_BACKWARD,
+    "torch.autograd.grad": Form.AUTOGRAD_GRAD,
+}
+
+
+def _is_layer(name: str, last: str) -> bool:
+    return name.startswith("torch.nn.") and ".functional." not in name and last[:1].isupper()
+
+
+def _checkpoint(ex: Executor, state: State, call: Invocation, func: Value) -> Results:
+    """Run a checkpointed function; a reentrant one makes no graph if no argument has one."""
+    grad = state.grad
+    if call.keywords.get("use_reentrant") == TRUE and all(
+        is_tensor(state, value) for value in call.args
+    ):
+        state.grad = grad and any(True for value in call.args for _ in state.handles(value))
+    results = ex.invoke(
+        state, Invocation(call.node, call.args, _without_options(call.keywords)), func
+    )
+    for after, _ in results:
+        after.grad = grad
+    return results
+
+
+def _without_options(keywords: Mapping[str, Value]) -> dict[str, Value]:
+    options = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug")
+    return {name: value for name, value in keywords.items() if name not in options}
+
+
+def _wants_grad(keywords: Mapping[str, Value], default: bool = False) -> bool:
+    flag = keywords.get("requires_grad")
+    return default if flag is None else not (isinstance(flag, Const) and not flag.value)
+
+
+def _leaf(state: State, node: ir.Node) -> Ref:
+    made = state.tensor(node)
+    state.put(made, Tensor(None, ("tensor", made.address)))
+    return made
+
+
+def _parameter(state: State, call: Invocation) -> Value:
+    flags = dict(call.keywords)
+    if len(call.args) > 1:
+        flags["requires_grad"] = call.args[1]
+    return _leaf(state, call.node) if _wants_grad(flags, True) else state.tensor(call.node)
+
+
+def _variable(state: State, call: Invocation) -> Value:
+    if _wants_grad(call.keywords):
+        return _leaf(state, call.node)
+    return call.args[0] if call.args else state.tensor(call.node)
+
+
+def _closed(ex: Executor, state: State, call: Invocation, name: str) -> Results:
+    """Call what neither records nor keeps a graph."""
+    if "clip_grad" in name:
+        note_used(ex, state, parameters(state, call.args[0]) if call.args else None)
+    return [
+        (state, call.args[0] if ".init." in name and call.args else state.sym(call.node, "number"))
+    ]
+
+
+def _call_op(ex: Executor, state: State, call: Invocation, name: str, last: str) -> Results:
+    args, keywords = call.args, call.keywords
+    if makes(name) or last == "randn":
+        made = _leaf(state, call.node) if _wants_grad(keywords) else state.tensor(call.node)
+        if last in SIZED:
+            _note_length(state, made, args)
+        return [(state, made)]
+    if cuts(name):
+        return [(state, state.sym(call.node) if is_plain(name) else state.tensor(call.node))]
+    if find_inplace(last) and args and isinstance(args[0], Ref):
+        return [(state, apply_inplace(ex, state, call.node, args[0], last, args[1:], keywords))]
+    if find_op(name) is not None:
+        inplace = keywords.get("inplace")
+        if isinstance(inplace, Const) and inplace.value and args and isinstance(args[0], Ref):
+            done = apply_inplace(ex, state, call.node, args[0], f"{last}_", args[1:], {})
+            return [(state, done)]
+        note_tensor(state, args[0] if args else NONE)
+        return [(state, apply_op(ex, state, call.node, name, args, keywords))]
+    if last in VECTORS:
+        return [(state, apply_op(ex, state, call.node, "cat", args))]
+    return _call_other(ex, state, call, name, last)
+
+
+def _note_length(state: State, made: Ref, args: Sequence[Value]) -> None:
+    """Note how many rows a tensor has at least, where its size is written out."""
+    size = args[0] if args else NONE
+    rows = size.items[0] if isinstance(size, Tuple) and size.items else size
+    if isinstance(rows, Const) and isinstance(rows.value, int):
+        state.bounds["length", made.address] = rows.value
+
+
+def _call_other(ex: Executor, state: State, call: Invocation, name: str, last: str) -> Results:
+    if name.startswith(("torch.cuda", "torch.backends", "torch.utils.data", "torch.random")):
+        return [(state, state.sym(call.node))]
+    if last == "is_grad_enabled":
+        decided = not (state.grad and in_entry(state))  # else whoever calls the entry decides
+        return [(state, Const(state.grad) if decided else Sym(("global", "grad mode")))]
+    if last in COLLECTIVES and name.startswith("torch.distributed") and ".nn." not in name:
+        return [(state, state.sym(call.node))]
+    if last == "kl_divergence":
+        return [(state, apply_op(ex, state, call.node, name, call.args, op=DENSITY))]
+    if name.startswith("torch.distributions.") and last[:1].isupper():
+        return [(state, make_distribution(state, call.node, last, call.values))]
+    return unknown.call_unknown(ex, state, call, External(name))

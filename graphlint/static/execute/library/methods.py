@@ -1,0 +1,222 @@
+"""Calls of methods, by what they are called on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.autograd.accumulated import note_used, set_apart
+from graphlint.static.execute.autograd.grad_reads import note_method
+from graphlint.static.execute.autograd.hooks import note_registered
+from graphlint.static.execute.autograd.passes import run_pass
+from graphlint.static.execute.library import containers, module_methods, tensor_methods, unknown
+from graphlint.static.execute.library.distributions import call_distribution
+from graphlint.static.execute.library.modules import (
+    asked_mode,
+    call_optimizer,
+    leaf_tensors,
+    set_training,
+)
+from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor, note_tensor
+from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import (
+    NONE,
+    Class,
+    Const,
+    Context,
+    Dict,
+    Distribution,
+    FunctionContext,
+    Instance,
+    Layer,
+    List,
+    Method,
+    Optimizer,
+    Ref,
+    Scaler,
+    Super,
+    Sym,
+    Tensor,
+    Value,
+)
+from graphlint.static.knowledge.names import (
+    AMBIGUOUS,
+    DATA_METHODS,
+    DETACHING,
+    PARAMETER_METHODS,
+    QUIET_METHODS,
+    SINKS,
+)
+from graphlint.static.knowledge.ops import cuts, find_op
+from graphlint.trace import Form
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+MOVES = frozenset("to cuda cpu double half float bfloat16 type contiguous clone long int".split())
+VIEWS = frozenset(
+    "view reshape permute transpose squeeze unsqueeze repeat expand flatten t chunk split "
+    "flip".split()
+)
+TEXT_METHODS = frozenset(
+    "startswith endswith lower upper strip lstrip rstrip removeprefix removesuffix title".split()
+)
+NODE_HOOKS = frozenset(("register_hook", "register_prehook"))
+ENGINES = ("accelerator", "fabric", "engine", "strategy", "scaler", "trainer")
+"""Names of objects whose `backward(loss)` runs a pass over their argument."""
+MOST_POSITIONAL = 2
+"""With more arguments in a row than these, the `backward` of who knows what is its own."""
+
+
+def call_method(ex: Executor, state: State, call: Invocation, method: Method) -> Results:
+    """Call `owner.name(…)`."""
+    args = call.args
+    owner, name = method.owner, method.name
+    if name == "step":
+        ex.records.note_step(state.frame)
+    if isinstance(owner, Sym):
+        return _of_unknown(ex, state, call, owner, name)
+    if isinstance(owner, Super):
+        return module_methods.call_super(ex, state, call, owner, name)
+    if isinstance(owner, Ref):
+        return _of_object(ex, state, call, owner, name)
+    if isinstance(owner, Context) and name == "enter_context" and args:
+        return [(state, _enter_context(state, args[0]))]
+    if isinstance(owner, Const):
+        return [(state, _of_text(state, call, owner, name))]
+    return unknown.call_unknown(ex, state, call, method)
+
+
+def _enter_context(state: State, manager: Value) -> Value:
+    """Enter a context manager on an `ExitStack`, which leaves it at the end of its `with`."""
+    if isinstance(manager, Context):
+        if manager.kind in ("no_grad", "enable_grad"):
+            state.grad = manager.kind == "enable_grad"
+        return manager.argument or manager
+    return manager
+
+
+def _of_text(state: State, call: Invocation, owner: Const, name: str) -> Value:
+    """Call a string's method: computed where all is known, and the result is a plain value."""
+    given = [arg.value for arg in call.args if isinstance(arg, Const)]
+    if isinstance(owner.value, str) and name in TEXT_METHODS and len(given) == len(call.args):
+        try:
+            return Const(getattr(owner.value, name)(*given))
+        except (TypeError, ValueError):
+            pass
+    return state.sym(call.node, "text")
+
+
+def _of_object(ex: Executor, state: State, call: Invocation, owner: Ref, name: str) -> Results:
+    found = state.object(owner)
+    if isinstance(found, Tensor):
+        return tensor_methods.call_tensor(ex, state, call, owner, name)
+    if isinstance(found, List):
+        return containers.call_list(ex, state, call, owner, found, name)
+    if isinstance(found, Dict):
+        return containers.call_dict(ex, state, call, owner, found, name)
+    if isinstance(found, Optimizer):
+        return call_optimizer(ex, state, call, found, name)
+    if isinstance(found, Distribution):
+        return call_distribution(ex, state, call, owner, found, name)
+    if isinstance(found, Scaler):
+        return _of_scaler(ex, state, call, owner, name)
+    if isinstance(found, FunctionContext):
+        return [(state, NONE)]  # it keeps for the backward pass what it is given
+    if isinstance(found, (Layer, Instance)):
+        return module_methods.call_module(ex, state, call, owner, name)
+    if isinstance(found, Class):
+        return module_methods.call_class(ex, state, call, owner, name)
+    return unknown.call_unknown(ex, state, call, Method(owner, name))
+
+
+def _of_scaler(ex: Executor, state: State, call: Invocation, owner: Value, name: str) -> Results:
+    """Call a gradient scaler's method; what is not known of it does something to gradients."""
+    args = call.args
+    if name == "scale" and args:
+        scaled = apply_op(ex, state, call.node, "mul", (args[0],))
+        state.facts.update({("scaled", made): owner for made in state.nodes(scaled)})
+        return [(state, scaled)]
+    set_apart(state)
+    if name == "step" and args:
+        optimizer = state.get(args[0], Optimizer)
+        if optimizer is not None:
+            return call_optimizer(ex, state, call.after(1), optimizer, "step")
+    return [(state, NONE)]
+
+
+# --------------------------------------------------------------------------- unknown objects
+def _of_unknown(ex: Executor, state: State, call: Invocation, owner: Sym, name: str) -> Results:
+    args, keywords = call.args, call.keywords
+    if runs_pass(ex, name) and isinstance(call.node, ir.Call):
+        return _unknown_backward(ex, state, call, owner, name)
+    if _scales(state, owner, name, args):
+        return _of_scaler(ex, state, call, owner, name)
+    note_method(ex, state, call.node, owner, name)
+    if name in ("step", "unscale_"):
+        note_used(ex, state)
+    quiet = _quiet(state, call, owner, name)
+    if quiet is not None:
+        return [(state, quiet)]
+    if name in DETACHING or name in SINKS or cuts(name):
+        return [(state, state.tensor(call.node) if name == "detach" else state.sym(call.node))]
+    if name in ("items", "keys", "values", "get", "append", "extend", "add"):
+        return containers.call_unknown_container(ex, state, call, owner, name)
+    graph = owner.node is not None or any(has_graph(state, value) for value in args)
+    if not graph and name in MOVES:
+        return [(state, owner)]
+    if not graph and name in VIEWS:
+        return [(state, Sym(("view", owner.name, name, call.node)))]
+    likely_tensor = name not in DATA_METHODS and name not in AMBIGUOUS
+    if find_op(name) is not None and (likely_tensor or owner.node is not None):
+        if graph or not any(is_tensor(state, value) for value in args):
+            note_tensor(state, owner)
+            return [(state, apply_op(ex, state, call.node, name, (owner, *args), keywords))]
+    if name == "requires_grad_" and owner.node is None:
+        made = state.tensor(call.node)
+        state.put(made, Tensor(None, ("tensor", made.address)))
+        return [(state, made)]
+    return unknown.call_unknown(ex, state, call, Method(owner, name))
+
+
+def _quiet(state: State, call: Invocation, owner: Sym, name: str) -> Value | None:
+    """Call a method that hands no graph on, None where this is none."""
+    if name in ("train", "eval"):
+        set_training(state, owner, asked_mode(name, call))
+        return owner
+    if name in NODE_HOOKS:
+        kind, *rest = owner.name
+        if kind == "attribute" and rest[1] == "grad_fn" and isinstance(rest[0], int):
+            note_registered(state, call, Ref(rest[0]))
+        return state.sym(call.node, "handle")
+    if name in PARAMETER_METHODS:
+        return leaf_tensors(state, call.node, [("unknown", owner.name)])
+    return NONE if name in QUIET_METHODS else None
+
+
+def _scales(state: State, owner: Sym, name: str, args: Sequence[Value]) -> bool:
+    """Whether a method of an unknown object is a gradient scaler's, by what it is called on."""
+    if name == "step":
+        return bool(args) and state.get(args[0], Optimizer) is not None
+    return name == "scale" and bool(args) and "scaler" in str(owner.name[-1]).lower()
+
+
+def runs_pass(ex: Executor, name: str) -> bool:
+    """Whether a method of this name runs a backward pass."""
+    return name in ("backward", "manual_backward") or name in ex.backward_functions
+
+
+def _unknown_backward(
+    ex: Executor, state: State, call: Invocation, owner: Sym, name: str
+) -> Results:
+    """Run `loss.backward()`, or `engine.backward(loss)`: by who has the graph, or by the name."""
+    args = call.args
+    said = str(owner.name[-1]).lower()
+    engine = name != "backward" or owner.name[0] == "object" or any(e in said for e in ENGINES)
+    if owner.node is None and len(args) > MOST_POSITIONAL:
+        return unknown.call_unknown(ex, state, call, Method(owner, name))
+    if args and (engine or (owner.node is None and has_graph(state, args[0]))):
+        return run_pass(ex, state, call, Form.WRAPPER)
+    return run_pass(ex, state, call.on(owner), Form.TENSOR_BACKWARD)

@@ -1,0 +1,267 @@
+"""Calls of code that is not known: what they may return, keep, or do with what they are handed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.autograd.accumulated import note_strangers
+from graphlint.static.execute.autograd.gradients import note_escape
+from graphlint.static.execute.autograd.leaks import release
+from graphlint.static.execute.autograd.merge import Flow, merge
+from graphlint.static.execute.paths.classes import find_method, members
+from graphlint.static.execute.paths.graph import Leaf, reachable
+from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import (
+    PLAIN,
+    External,
+    Func,
+    Instance,
+    Method,
+    Ref,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+    source,
+)
+from graphlint.static.knowledge.facts import MAYBE
+from graphlint.static.knowledge.names import (
+    DATA_MAKERS,
+    DATA_METHODS,
+    GRAPHLESS,
+    RISKY,
+    SINKS,
+    STORING,
+    TRANSFORMS,
+)
+from graphlint.trace import Confidence, Doubt
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor, Results
+
+CLASS_NAME = re.compile(r"_?[A-Z][A-Za-z0-9]*[a-z]")
+"""How the names of classes begin: what calling one returns is an object, and no loss."""
+MAKING = ("make", "build", "create", "load", "define", "init", "setup", "clone")
+"""How the names of functions begin that return an object, and no loss."""
+MADE_OPTIMIZER = re.compile("^_*(get|make|build|create|init|setup|set_up|configure).*optimi[sz]er")
+"""Names of what makes an optimizer, and uses none."""
+MOST_NESTED = 8
+"""How deep the stack may be for a function that is handed over to be run."""
+
+
+def call_unknown(ex: Executor, state: State, call: Invocation, func: Value) -> Results:
+    """Call code that is not known: an unknown value over the graphs of its arguments."""
+    if isinstance(func, External) and func.name.partition(".")[0] in GRAPHLESS:
+        state = _run_callbacks(ex, state, call, func)
+        return [(state, state.sym(call.node, PLAIN))]
+    given = call.values
+    name = called_name(func)
+    if isinstance(func, External) and func.name.startswith(TRANSFORMS):
+        return [(state, state.sym(call.node, PLAIN))]
+    if name not in SINKS and name not in ex.sinks:
+        risky = is_risky(name) and not (name == "step" and not given)  # that is an optimizer's
+        hand_over(state, [*given, *_receiver(func)], name, risky)
+        note_escape(ex, state, [*given, *_receiver(func)])
+        note_strangers(ex, state, func, [*given, *_receiver(func)], risky)
+    state = _run_callbacks(ex, state, call, func)
+    return [(state, _result(state, call.node, func, name, [*given, *_sources(state, func)]))]
+
+
+def called_name(func: Value) -> str:
+    """Return the last part of the name of what is called, empty where it has none."""
+    if isinstance(func, (External, Method)):
+        return func.name.rpartition(".")[2]
+    if isinstance(func, Func):
+        return func.function.name
+    if isinstance(func, Sym) and func.name[0] in ("attribute", "global", "parameter"):
+        return str(func.name[-1])
+    return ""
+
+
+def _receiver(func: Value) -> list[Value]:
+    return [func.owner] if isinstance(func, Method) else []
+
+
+def _sources(state: State, func: Value) -> list[Value]:
+    """Return the receiver of a method, whose graphs may be in the result.
+
+    What an object has and its class does not define is something else that can be called, such as
+    a model: it does not know the object.
+    """
+    if isinstance(func, Method) and isinstance(func.owner, Ref):
+        found = state.get(func.owner, Instance)
+        if found and not found.opaque and not find_method(state, func.owner, func.name):
+            return []
+    return _receiver(func)
+
+
+def hand_over(state: State, values: Sequence[Value], name: str, risky: bool) -> None:
+    """Note that unknown code gets hold of graphs: it may visit them, now or later.
+
+    `risky` says that its name tells as much.
+    """
+    release(state, values)
+    state.handed = state.handed.union(n for value in values for n in state.nodes(value))
+    if not state.kept:
+        return
+    level = Confidence.POSSIBLE if risky else Confidence.LIKELY
+    called = f"`{name}`" if name else "a call"
+    doubt = Doubt(level, f"the graph is handed to {called}, whose code is not known")
+    for number in reachable(state.graph, [n for v in values for n in state.nodes(v)]):
+        for keeper in state.kept.get(number, ()):
+            pending = state.pending.get(keeper)
+            if pending is not None and doubt not in pending.doubts:
+                state.pending[keeper] = replace(pending, doubts=pending.doubts | {doubt})
+
+
+def is_risky(name: str) -> bool:
+    """Whether a call's name says that it may run a pass, or keeps what it gets for one."""
+    lowered = MADE_OPTIMIZER.sub("", name.lower())
+    return name in STORING or any(part in lowered for part in RISKY)
+
+
+def _run_callbacks(ex: Executor, state: State, call: Invocation, func: Value) -> State:
+    """Run functions of the program that are handed over: twice, as unknown code may.
+
+    One that is handed over with its arguments is run once, with these.
+    """
+    if len(state.stack) >= MOST_NESTED or isinstance(func, Func):
+        return state
+    for value, given in _callbacks(call):
+        function = value.function
+        if function not in ex.running_callbacks:
+            ex.running_callbacks.add(function)
+            try:
+                for index in range(1 if given else 2):
+                    state = _run_once(ex, state, call.node, value, given, index)
+            finally:
+                ex.running_callbacks.discard(function)
+    drives = is_risky(called_name(func))
+    handed = call.values if drives else []
+    driven = [method for value in handed for method in _driven(ex, state, value)]
+    for index in range(2):
+        for method in driven:
+            state = _run_once(ex, state, call.node, method, (), index)
+    return state
+
+
+def _driven(ex: Executor, state: State, value: Value) -> list[Func]:
+    """Return the methods with passes of an object that a framework knows how to drive.
+
+    Its class inherits from code that is not known, as a `LightningModule` does.
+    """
+    found = state.get(value, Instance)
+    if found is None or not found.opaque:
+        return []
+    methods = [
+        replace(member, bound=value)
+        for cls in members(state, found.cls)
+        for name, member in cls.members.items()
+        if isinstance(member, Func) and member.kind == "function" and not name.startswith("__")
+    ]
+    called = frozenset().union(*(method.function.mentions.calls for method in methods))
+    return [
+        method
+        for method in methods
+        if method.function not in ex.called
+        and method.function.name not in called
+        and ex.reaches(method.function)
+    ]
+
+
+def _run_once(
+    ex: Executor, state: State, node: ir.Node, func: Func, given: Sequence[Value], index: int
+) -> State:
+    frame = ex.enter(state, node, "loop", index=index)
+    results = ex.invoke(state, Invocation(node, given), func)
+    for after, value in results:
+        note_escape(ex, after, [value])  # whoever runs the function gets what it returns
+        after.frame = frame
+    state.frame = frame
+    merged = merge(ex, [(s, Flow("return", v)) for s, v in results])
+    for dropped, _ in merged[1:]:
+        ex.finish(dropped)
+    return merged[0][0] if merged else state
+
+
+def _callbacks(call: Invocation) -> Iterator[tuple[Func, Sequence[Value]]]:
+    """Walk the functions among arguments, with what they are probably called with.
+
+    `pool.submit(function, *args)` and `Thread(target=function, args=args)` are the usual forms; the
+    arguments of others are unknown.
+    """
+    handed = call.keywords.get("args")
+    for index, value in enumerate(call.args):
+        if isinstance(value, Func):
+            yield value, call.args[1:] if index == 0 else ()
+    for value in call.keywords.values():
+        if isinstance(value, Func):
+            yield value, handed.items if isinstance(handed, Tuple) else ()
+
+
+def _result(state: State, node: ir.Node, func: Value, name: str, given: Iterable[Value]) -> Value:
+    handles = list(dict.fromkeys(h for value in given for h in state.handles(value)))
+    nodes = tuple(h for h in handles if isinstance(h, int))
+    leaves: frozenset[Leaf] = frozenset(h for h in handles if not isinstance(h, int))
+    if not handles and not _makes_data(node, func):
+        leaves = _own_leaves(state, func, name)
+    if not handles and _is_plain(func):
+        return state.sym(node, PLAIN)
+    tag = "object" if CLASS_NAME.match(name) or is_member(func) else "made"
+    if not state.grad or not (nodes or leaves) or name in SINKS:
+        return state.sym(node, tag)
+    made = state.record(
+        node, name or "call", nodes, leaves, MAYBE, saved_inputs=nodes, unknown=True, opaque=True
+    )
+    return state.sym(node, tag, made)
+
+
+def _makes_data(node: ir.Node, func: Value) -> bool:
+    """Whether what is called has no parameters, by where it comes from or how it is called."""
+    written = node.func if isinstance(node, ir.Call) else None
+    name = written.name if isinstance(written, ir.Attribute) else ""
+    name = written.id if isinstance(written, ir.Name) else name
+    return name.lower() in DATA_MAKERS or _is_plain(func)
+
+
+def _is_plain(func: Value) -> bool:
+    """Whether a value, or what a method is of, has neither graphs nor parameters."""
+    owner = func.owner if isinstance(func, Method) else func
+    if not isinstance(owner, Sym) or owner.node is not None:
+        return False
+    made = source(owner.name)
+    return isinstance(made, tuple) and made[:1] == (PLAIN,)
+
+
+def is_member(func: Value) -> bool:
+    """Whether what is called is chosen from a module by a name: mostly a class, or a function.
+
+    It makes models and losses, as `getattr(models, name)()` and `models.__dict__[name]()` do, and
+    owns no parameters itself.
+    """
+    if not isinstance(func, Sym):
+        return False
+    kind, owner = func.name[:2]
+    named = kind == "subscript" and isinstance(owner, tuple) and owner[0] == "global"
+    return kind == "member" or (named and owner[-1] == "__dict__")
+
+
+def _own_leaves(state: State, func: Value, name: str) -> frozenset[Leaf]:
+    """Return the parameters that unknown code may have of its own, such as those of a model."""
+    if isinstance(func, Sym):
+        return frozenset() if is_member(func) else frozenset((("unknown", func.name),))
+    if isinstance(func, Method) and name not in DATA_METHODS:
+        if isinstance(func.owner, Sym):
+            named = func.owner.name[0] == "global"  # a library, whose functions own nothing
+            makes = CLASS_NAME.match(name) or name.isupper() or name.startswith(MAKING)
+            return frozenset() if named and makes else frozenset((("unknown", func.owner.name),))
+        if state.get(func.owner, Instance):
+            return frozenset((("unknown", func.owner),))
+    if isinstance(func, Ref) and (state.get(func, Instance) or state.get(func, Tensor)):
+        return frozenset((("unknown", func.address),))
+    return frozenset()

@@ -1,0 +1,134 @@
+"""Classes of the program: their bases, and the attributes that instances find in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import (
+    Address,
+    Class,
+    Const,
+    External,
+    Func,
+    Instance,
+    Member,
+    Ref,
+    Sym,
+    Value,
+)
+
+ENUM = "enum"
+DICTS = frozenset(("dict", "OrderedDict"))
+ATTRIBUTE_ACCESS = frozenset(
+    "__init__ __getattr__ __setattr__ __delattr__ __dict__ __slots__ __module__ __doc__".split()
+)
+
+
+def resolution_order(state: State, address: Address) -> list[Address | External | Sym]:
+    """Return a class and its bases, depth first; a base outside the program is named."""
+    found = state.heap[address]
+    order: list[Address | External | Sym] = [address]
+    for base in found.bases if isinstance(found, Class) else ():
+        if isinstance(base, Ref) and isinstance(state.object(base), Class):
+            if base.address not in order:
+                order += resolution_order(state, base.address)
+        elif isinstance(base, (External, Sym)):
+            order.append(base)
+    return order
+
+
+def members(state: State, address: Address, after: Address | None = None) -> Iterator[Class]:
+    """Walk the classes of the program that an attribute is looked up in."""
+    order = resolution_order(state, address)
+    if after is not None and after in order:
+        order = order[order.index(after) + 1 :]
+    for each in order:
+        found = state.heap[each] if isinstance(each, int) else None
+        if isinstance(found, Class):
+            yield found
+
+
+def is_module(state: State, address: Address) -> bool:
+    """Whether a class inherits from `torch.nn.Module` or one of its layers."""
+    for base in resolution_order(state, address):
+        if isinstance(base, External) and is_module_name(base.name):
+            return True
+    return False
+
+
+def is_named_tuple(state: State, address: Address) -> bool:
+    """Whether a class is a named tuple, whose fields are its items."""
+    order = resolution_order(state, address)
+    return any(isinstance(b, External) and b.name.endswith("NamedTuple") for b in order)
+
+
+def is_plain_dict(state: State, address: Address) -> bool:
+    """Whether a class is a dictionary that only lets its items be attributes too."""
+    order = resolution_order(state, address)
+    names = {b.name.rpartition(".")[2] for b in order if isinstance(b, External)}
+    own = {name for cls in members(state, address) for name in cls.members}
+    return not names.isdisjoint(DICTS) and own <= ATTRIBUTE_ACCESS
+
+
+def is_enum(state: State, address: Address) -> bool:
+    """Whether a class is an enumeration whose members are equal to nothing but themselves."""
+    bases = resolution_order(state, address)[1:]
+    names = {b.name.rpartition(".")[2] for b in bases if isinstance(b, External)}
+    return "Enum" in names and names.isdisjoint(("str", "int"))
+
+
+def enum_members(address: Address, found: Mapping[str, Value]) -> dict[str, Value]:
+    """Make members of what is assigned in the body of an enumeration."""
+    made: dict[str, Value] = {}
+    for number, (name, value) in enumerate(found.items(), 1):
+        plain = isinstance(value, (Const, Sym)) and not name.startswith("_")
+        known = value.value if isinstance(value, Const) else number
+        made[name] = Const(Member(address, name, known)) if plain else value
+    return made
+
+
+def call_enum(state: State, address: Address, value: Value) -> Value:
+    """Return the member of an enumeration that has a value."""
+    if isinstance(value, Const):
+        for cls in members(state, address):
+            for each in cls.members.values():
+                if isinstance(each, Const) and isinstance(each.value, Member):
+                    if value.value in (each.value.value, each.value):
+                        return each
+    return Sym((ENUM, address, value))
+
+
+def value_of_member(value: Value) -> Value | None:
+    """Return the value of a member of an enumeration, None of anything else."""
+    if isinstance(value, Const) and isinstance(value.value, Member):
+        return Const(value.value.value)
+    if isinstance(value, Sym) and value.name[0] == ENUM:
+        made_of: Value = value.name[2]
+        return made_of
+    return None
+
+
+def is_module_name(name: str) -> bool:
+    """Whether a library class is a module, by its dotted name."""
+    last = name.rpartition(".")[2]
+    return last.endswith("Module") or ".nn." in f".{name}."
+
+
+def find_method(state: State, owner: Ref, name: str, after: Address | None = None) -> Value | None:
+    """Find a class attribute of an instance; a function comes back bound to it."""
+    found = state.object(owner)
+    if not isinstance(found, Instance):
+        return None
+    for cls in members(state, found.cls, after):
+        value = cls.members.get(name)
+        if value is not None:
+            return _bind(value, owner, Ref(found.cls))
+    return None
+
+
+def _bind(value: Value, owner: Value, cls: Ref) -> Value:
+    if isinstance(value, Func) and value.kind != "static":
+        return replace(value, bound=cls if value.kind == "class" else owner)
+    return value

@@ -1,0 +1,109 @@
+"""What iterations that are left out would have counted.
+
+# Note [Skipped iterations]
+Of a long loop the first iteration is run, and one or two that stand for all the others. A counter
+has gone on by then, and a list has grown, by nobody knows how much: what the iterations so far made
+larger may be larger still. Such a number is a `Some`. It keeps the value that it has, which is as
+good as any where it picks an item of a list of which no more items are known either; but whether
+it is larger than another number can't be told, nor what its remainder is. So both branches of
+`if steps > 1000` are followed, of `if steps % 4 == 0`, and of `if len(replay) >= batch_size`.
+
+The objects of a class that nobody uses are in the same case when their methods run for the second
+time: much may have happened to them in between.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from graphlint.static.execute.paths.classes import members
+from graphlint.static.execute.paths.numbers import some
+from graphlint.static.execute.paths.values import (
+    Address,
+    Const,
+    Env,
+    Func,
+    Instance,
+    List,
+    Object,
+    Ref,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.paths.state import State
+
+Heap = Mapping[Address, Object]
+Variables = Mapping[str, Value]
+
+
+def skip_iterations(state: State, before: Heap) -> None:
+    """Leave open how far what changed since `before` has gone on: the loop ran in between."""
+    for address, found in list(state.heap.items()):
+        earlier = before.get(address)
+        if earlier is None or earlier is found:
+            continue
+        if isinstance(found, Env) and isinstance(earlier, Env):
+            counted = _counted(state, address, found.vars, earlier.vars)
+            if counted:
+                state.heap[address] = replace(found, vars={**found.vars, **counted})
+        elif isinstance(found, Instance) and isinstance(earlier, Instance):
+            counted = _counted(state, address, found.attrs, earlier.attrs)
+            if counted:
+                state.heap[address] = replace(found, attrs={**found.attrs, **counted})
+        elif isinstance(found, List) and isinstance(earlier, List):
+            if len(found.items) > len(earlier.items):
+                state.grown |= {address}
+
+
+def skip_uses(state: State) -> None:
+    """Leave open what the methods of objects have counted, and put into lists, in the meantime."""
+    for address, found in list(state.heap.items()):
+        if isinstance(found, Instance):
+            names = _written(state, found)
+            counted = {
+                name: some(number, (state.frame, address, name), low=number)
+                for name, value in found.attrs.items()
+                if name in names and (number := _number(value)) is not None
+            }
+            if counted:
+                state.heap[address] = replace(found, attrs={**found.attrs, **counted})
+            state.grown |= _lists(state, found.attrs.values())
+
+
+def _counted(state: State, address: Address, now: Variables, before: Variables) -> dict[str, Value]:
+    """Return the counters among variables, each with what it may have become."""
+    counted: dict[str, Value] = {}
+    for name, value in now.items():
+        number, earlier = _number(value), _number(before.get(name))
+        if number is not None and earlier is not None and number != earlier:
+            low = number if number > earlier else -math.inf
+            high = number if number == earlier - 1 else math.inf
+            counted[name] = some(number, (state.frame, address, name), low, high)
+    return counted
+
+
+def _number(value: Value | None) -> int | None:
+    known = value.value if isinstance(value, Const) else None
+    return known if isinstance(known, int) and not isinstance(known, bool) else None
+
+
+def _written(state: State, found: Instance) -> frozenset[str]:
+    """Return the attributes that an object's methods write, but for its constructor."""
+    return frozenset().union(
+        *(
+            member.function.mentions.writes
+            for cls in members(state, found.cls)
+            for name, member in cls.members.items()
+            if isinstance(member, Func) and name != "__init__"
+        )
+    )
+
+
+def _lists(state: State, values: Iterable[Value]) -> frozenset[Address]:
+    return frozenset(
+        value.address for value in values if isinstance(value, Ref) and state.get(value, List)
+    )

@@ -1,0 +1,69 @@
+"""What callers that are not known choose: switches, words and zeros, and the grad mode."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from graphlint.static import ir
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import Sym, Value
+
+
+def switches(
+    state: State, function: ir.Function | None, words: bool = False, zeros: bool = False
+) -> dict[str, Value]:
+    """Return the parameters to leave open, each with an unknown value.
+
+    Args:
+        state: the state in the entry point's frame.
+        function: what is called, None where there is nothing to call.
+        words: leave open those that the function compares with words, too.
+        zeros: leave open those that are 0 or less by default, which turns something off, too.
+    """
+    return {
+        parameter.name: Sym(("parameter", state.frame, parameter.name))
+        for parameter in (function.parameters if function else ())
+        if function and _is_open(function, parameter, words, zeros)
+    }
+
+
+def _is_open(function: ir.Function, parameter: ir.Parameter, words: bool, zeros: bool) -> bool:
+    default = parameter.default
+    if isinstance(default, ir.Unary):
+        return zeros and default.op == "USub"  # as in `every=-1`
+    if not isinstance(default, ir.Const):
+        return False
+    if isinstance(default.value, str):
+        return words and parameter.name in _compared(function)
+    return isinstance(default.value, bool) or (zeros and default.value == 0)
+
+
+@lru_cache(maxsize=256)
+def _compared(function: ir.Function) -> frozenset[str]:
+    """Return the variables that a function compares with others, or with constants."""
+    return frozenset(
+        side.id
+        for statement in function.body
+        for node in ir.walk(statement)
+        if isinstance(node, ir.Compare) and node.op in ("Eq", "NotEq", "In", "NotIn")
+        for side in (node.left, node.right)
+        if isinstance(side, ir.Name)
+    )
+
+
+@lru_cache(maxsize=256)
+def turns_gradients_on(function: ir.Function) -> bool:
+    """Whether a function turns gradients on for good: it is called with gradients off."""
+    calls = (
+        node.value
+        for statement in function.body
+        for node in ir.walk(statement)
+        if isinstance(node, ir.ExprStmt) and isinstance(node.value, ir.Call)
+    )
+    return any(
+        getattr(call.func, "name", getattr(call.func, "id", "")) == "set_grad_enabled"
+        and bool(call.args)
+        and isinstance(call.args[0], ir.Const)
+        and call.args[0].value is True
+        for call in calls
+    )
