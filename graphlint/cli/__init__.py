@@ -10,6 +10,7 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -17,7 +18,6 @@ from graphlint import __version__
 from graphlint.errors import GraphlintError
 
 FAILED = 2
-INTERRUPTED = 130
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -71,8 +71,18 @@ def main(args: Sequence[str] | None = None) -> None:
         error.show()
         status = FAILED
     except (click.Abort, KeyboardInterrupt):
-        status = INTERRUPTED
+        _end_by_interrupt()
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stderr.close()
         status = FAILED
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _end_by_interrupt() -> NoReturn:
+    """End as Python ends a program that was interrupted: by the signal, which a shell sees as 130.
+
+    A shell that sees a mere exit status goes on with its loop. There is no traceback to show: ours
+    interests nobody, and that of a program was shown when it ended.
+    """
+    sys.excepthook = lambda *_: None
+    raise KeyboardInterrupt

@@ -17,6 +17,7 @@ def write(text: str, output_file: Path | None = None, err: bool = False) -> None
         click.echo(text, nl=False, err=err, color=True)  # whoever wrote the text chose its colours
         return
     try:
+        output_file.parent.mkdir(parents=True, exist_ok=True)
         output_file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise GraphlintError(f"{output_file}: can't be written: {error.strerror}.") from error

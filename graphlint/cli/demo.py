@@ -24,7 +24,8 @@ def command() -> None:
     from graphlint.measuring import with_measurements
     from graphlint.output import Options
     from graphlint.output.full import render
-    from graphlint.output.style import wants_color
+    from graphlint.output.profile_text import render as render_profile
+    from graphlint.output.style import columns, wants_color
     from graphlint.output.wording import shown_name
     from graphlint.source.read import read_source
 
@@ -43,7 +44,8 @@ def command() -> None:
             "keeps:\n  pip install 'torch-graphlint[profile]'"
         )
     else:
-        click.echo(f"And what `graphlint run {shown}` prints:\n\n{report}\n")
+        table = render_profile(report.profile, columns(sys.stdout))
+        click.echo(f"And what `graphlint run {shown}` prints:\n\n{table}\n")
         click.echo(f"Next: `graphlint rule RG101`, and `graphlint check --diff {shown}`.")
 
 

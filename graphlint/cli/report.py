@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -31,7 +32,13 @@ def command(files: tuple[Path, ...], output_format: str, output_file: Path | Non
     """
     from graphlint.cli._writing import write
     from graphlint.output import profile_renderer
+    from graphlint.output.profile_text import render
+    from graphlint.output.style import columns
     from graphlint.profiles.merging import load_run
 
-    text = profile_renderer(output_format)(load_run(files))
+    profile = load_run(files)
+    if output_format == "text" and output_file is None:
+        text = render(profile, columns(sys.stdout))
+    else:
+        text = profile_renderer(output_format)(profile)
     write(text if text.endswith("\n") else f"{text}\n", output_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -76,6 +77,8 @@ def command(
     table goes to standard error, so that the program's own output stays as it is.
     """
     from graphlint.cli._live import LiveTable
+    from graphlint.output.profile_text import render
+    from graphlint.output.style import columns
     from graphlint.runtime.program import RunOptions, run_program
 
     options = RunOptions(
@@ -87,7 +90,11 @@ def command(
     )
     result = run_program(script, args, options)
     if not quiet:
-        click.echo(f"\n{result.report}", err=True)
+        click.echo(f"\n{render(result.report.profile, columns(sys.stderr))}", err=True)
         if result.output is not None:
             click.echo(f"\nThe profile is in {result.output}: {_REPORT}.", err=True)
+    if result.unwritten:
+        click.echo(f"graphlint: {result.unwritten}", err=True)
+    if result.interrupted:
+        raise click.Abort
     ctx.exit(result.exit_status)

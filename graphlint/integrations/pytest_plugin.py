@@ -11,6 +11,7 @@ when the first marked test runs.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -208,11 +209,14 @@ class Session:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show what all tests retained."""
         from graphlint.output.profile_text import render
+        from graphlint.output.style import columns
         from graphlint.profiles.merging import merge
 
         profiles = [*([self._profiling.report.profile] if self._has_run else ()), *self._of_workers]
         ran = [replace(profile, program="pytest") for profile in profiles if profile.sites]
         terminalreporter.section("graphlint")
         terminalreporter.write_line(
-            render(merge(ran)) if ran else "No test ran a backward pass that graphlint can record."
+            render(merge(ran), columns(sys.stdout))
+            if ran
+            else "No test ran a backward pass that graphlint can record."
         )

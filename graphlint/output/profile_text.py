@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphlint.output.table import table
 from graphlint.profiles import HolderProfile, Profile, SiteProfile
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-_HEADINGS = ("site", "calls", "retained", "reused", "exclusive mean", "peak", "held", "verdict")
+_HEADINGS = ("site", "calls", "retained", "reused", "exclusive", "peak", "held", "verdict")
+_FOLLOWED = 3  # where the column of graphs that were followed stands, if not all were
+_SHOWN_IDLE = 8
+_SHOWN_SITES = 12
 _SHOWN_HOLDERS = 3
 _SHOWN_MODULES = 2
 _SHOWN_KEEPERS = 8
@@ -24,14 +28,20 @@ _KEEPERS = {
 }
 
 
-def render(profile: Profile) -> str:
-    """Return the profile as plain text, without a newline at its end."""
+def render(profile: Profile, width: int | None = None) -> str:
+    """Return the profile as plain text, without a newline at its end.
+
+    Args:
+        profile: what to show.
+        width: the columns of the terminal, None for text that no terminal shows.
+    """
     parts = [_headline(profile)]
     if profile.sites:
-        parts.append(_table([_HEADINGS, *(_row(site) for site in profile.sites)]))
+        parts.append(table(_rows(profile), width))
     parts += [
         part
         for part in (
+            _others(profile),
             _holders(profile),
             _growth(profile),
             _held_by(profile),
@@ -97,6 +107,23 @@ def _headline(profile: Profile) -> str:
     return f"{name}: {', '.join(filter(None, facts))}"
 
 
+def _rows(profile: Profile) -> list[tuple[str, ...]]:
+    """Return the headings and a row for each call that kept something, and a few of the others.
+
+    How many graphs were followed stands there only where it was not all of them.
+    """
+    idle = [site for site in profile.sites if not site.retained_passes]
+    sites = [site for site in profile.sites if site not in idle[_SHOWN_IDLE:]]
+    rows = [_HEADINGS, *map(_row, sites)]
+    if not profile.is_sampled:
+        return rows
+    followed = ["followed", *(str(site.seen_passes) for site in sites)]
+    return [
+        (*row[:_FOLLOWED], number, *row[_FOLLOWED:])
+        for row, number in zip(rows, followed, strict=True)
+    ]
+
+
 def _row(site: SiteProfile) -> tuple[str, ...]:
     kept = bool(site.retained_passes)
     sign = "≥ " if site.lower_bound else ""
@@ -112,20 +139,20 @@ def _row(site: SiteProfile) -> tuple[str, ...]:
     )
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Align columns: the first and the last to the left, figures between them to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *figures, last in rows:
-        middle = "  ".join(c.rjust(w) for c, w in zip(figures, widths[1:-1], strict=True))
-        lines.append(f"{first.ljust(widths[0])}  {middle}  {last}".rstrip())
-    lines.insert(1, "-" * max(len(line) for line in lines))
-    return "\n".join(lines)
+def _others(profile: Profile) -> str:
+    """Say in words of which calls there is nothing to see."""
+    if not profile.sites:
+        return "No backward pass ran."
+    idle = sum(not site.retained_passes for site in profile.sites)
+    if idle == len(profile.sites):
+        return "No pass kept its graph."
+    more = idle - _SHOWN_IDLE
+    return f"{_count(more, 'more call')} kept no graph." if more > 0 else ""
 
 
 def _holders(profile: Profile) -> str:
     lines = []
-    for site in profile.sites:
+    for site in profile.sites[:_SHOWN_SITES]:
         groups: dict[tuple[str, ...], list[HolderProfile]] = {}
         for each in site.holders:
             if each.bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
@@ -51,3 +52,8 @@ def wants_color(stream: TextIO, environ: Mapping[str, str]) -> bool:
     if environ.get("FORCE_COLOR", "0") not in ("", "0"):
         return True
     return stream.isatty() and environ.get("TERM") != "dumb"
+
+
+def columns(stream: TextIO) -> int | None:
+    """Return how many columns of text a stream shows, None for what is no terminal."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None

@@ -305,7 +305,8 @@ class Profile:
         raise ProfileError(f"{path} can't be read: {reason}.")
 
     def save(self, path: str | Path) -> None:
-        """Write the profile to a file as JSON."""
+        """Write the profile to a file as JSON; a folder that is missing is made."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(self.to_json(), encoding="utf-8")
 
 

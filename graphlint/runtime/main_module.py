@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import pkgutil
+import runpy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 from graphlint.errors import GraphlintError
+
+
+class NoProgramError(GraphlintError):
+    """There is no such module, folder or archive to run; Python exits with 1 then, too."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)
@@ -44,32 +50,29 @@ def find_script(path: str) -> MainModule:
     """Find the program that `python PATH` runs: a file, a folder or a zip with a `__main__`.
 
     Raises:
-        GraphlintError: there is no such file.
+        GraphlintError: there is no such file, in Python's own words.
     """
-    if not Path(path).exists():
-        raise GraphlintError(f"can't run {path}: no such file")
-    importer = pkgutil.get_importer(path) if not _is_source(path) else None
+    absolute = str(Path(path).absolute())
+    try:
+        importer = pkgutil.get_importer(absolute) if not _is_source(path) else None
+    except OSError as error:
+        reason = f"[Errno {error.errno}] {error.strerror}"
+        raise GraphlintError(f"can't open file {absolute!r}: {reason}") from error
     if importer is not None:
-        spec = importer.find_spec("__main__", None)
-        if spec is None:
-            raise GraphlintError(f"can't run {path}: it has no __main__ module")
-        return MainModule(path, path, lambda: _load_spec(spec))
-    folder = str(Path(path).resolve().parent)
-    return MainModule(path, folder, lambda: _load_file(path))
+        # runpy looks for `__main__` on the path, where the folder or the archive stands first.
+        find = runpy._get_main_module_details  # type: ignore[attr-defined]
+        return MainModule(path, absolute, lambda: _loaded(*find(NoProgramError)[1:]))
+    return MainModule(path, str(Path(path).resolve().parent), lambda: _load_file(absolute))
 
 
 def find_module(name: str) -> MainModule:
-    """Find the program that `python -m NAME` runs.
-
-    Raises:
-        GraphlintError: there is no such module, or it can't be run.
-    """
+    """Find the program that `python -m NAME` runs; its `load` raises where there is none."""
 
     def load() -> Loaded:
-        spec = _runnable_spec(name)
-        loaded = _load_spec(spec)
+        find = runpy._get_module_details  # type: ignore[attr-defined]  # as `pdb -m` does
+        _, spec, code = find(name, NoProgramError)
         sys.argv[0] = spec.origin or name
-        return loaded
+        return _loaded(spec, code)
 
     # Python itself has `-m` there until it has found the module.
     return MainModule("-m", str(Path.cwd()), load)
@@ -101,32 +104,16 @@ def _is_source(path: str) -> bool:
         return not file.read(4).startswith(b"PK")
 
 
-def _load_file(path: str) -> Loaded:
-    absolute = str(Path(path).absolute())  # as Python names the main file from 3.9 on
+def _load_file(absolute: str) -> Loaded:
     with io.open_code(absolute) as file:
         code = compile(file.read(), absolute, "exec", dont_inherit=True)
-    return Loaded(code, {"__file__": absolute, "__cached__": None, "__spec__": None})
+    loader = SourceFileLoader("__main__", absolute)
+    return Loaded(
+        code, {"__file__": absolute, "__cached__": None, "__loader__": loader, "__spec__": None}
+    )
 
 
-def _runnable_spec(name: str) -> ModuleSpec:
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            raise GraphlintError(f"can't run -m {name}: no module named {error.name}") from None
-        raise
-    if spec is None:
-        raise GraphlintError(f"can't run -m {name}: no such module")
-    if spec.submodule_search_locations is not None:
-        return _runnable_spec(f"{name}.__main__")
-    return spec
-
-
-def _load_spec(spec: ModuleSpec) -> Loaded:
-    get_code = getattr(spec.loader, "get_code", None)
-    code = get_code(spec.name) if get_code else None
-    if code is None:
-        raise GraphlintError(f"can't run {spec.name}: it has no code")
+def _loaded(spec: ModuleSpec, code: CodeType) -> Loaded:
     return Loaded(
         code,
         {

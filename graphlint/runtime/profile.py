@@ -157,10 +157,10 @@ class Profiling:
         """Show and write the report of a decorated function, as is done when the program ends."""
         self._recorder.look_around(over=True)
         report = self.report
-        if self._output is not None:
-            report.save(self._output)
         if self._summary and report.profile.retained_anything:
             print(f"\n{report}", file=sys.stderr)
+        if self._output is not None:
+            report.save(self._output)
 
 
 def _finish(reference: weakref.ref[Profiling]) -> None:

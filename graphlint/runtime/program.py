@@ -11,12 +11,12 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 from graphlint.profiles import Profile
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _HERE = str(Path(__file__).parent) + os.sep
 _INTERRUPTED = 130  # what a shell makes of a process that SIGINT ended
+_CALLS_IN_C = 2  # `exec` and such have no frame, and count as calls before Python 3.12
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,15 @@ class RunResult:
         exit_status: the status that Python would have exited with.
         report: what was recorded.
         output: the file that the profile was written to.
+        unwritten: why it could not be written, "" where it was, or was not asked for.
+        interrupted: a KeyboardInterrupt ended the program, which Python answers with a signal.
     """
 
     exit_status: int
     report: Report
     output: Path | None = None
+    unwritten: str = ""
+    interrupted: bool = False
 
 
 def run_program(
@@ -93,16 +98,23 @@ def run_program(
     watch = options.watch(lambda: session.now(target)) if options.watch else nullcontext()
     with as_main(main, list(argv)) as module, when_imported("torch", session.begin), watch:
         try:
-            status = _run(main, module.__dict__)
+            end = _run(main, module.__dict__)
         finally:
             session.stop()
         # Inside the block: the program's own variables are alive still, as what they hold is.
         profile = session.profile(target)
-    output = None
-    if options.output is not None:
-        output = path_of_rank(options.output, profile)
-        profile.save(output)
-    return RunResult(status, Report(profile), output)
+    result = RunResult(end.status, Report(profile), interrupted=end.interrupted)
+    return result if options.output is None else _written(result, profile, options.output)
+
+
+def _written(result: RunResult, profile: Profile, path: Path) -> RunResult:
+    """Write the profile; a file that can't be written takes nothing else of a run away."""
+    path = path_of_rank(path, profile)
+    try:
+        profile.save(path)
+    except OSError as error:
+        return replace(result, unwritten=f"{path}: can't be written: {error.strerror}.")
+    return replace(result, output=path)
 
 
 def path_of_rank(path: Path, profile: Profile) -> Path:
@@ -168,22 +180,48 @@ class _Session:
         )
 
 
-def _run(main: MainModule, namespace: dict[str, object]) -> int:
-    """Run the program to its end, its threads' end too; return its exit status."""
+@dataclass(frozen=True)
+class _End:
+    """How a program came to its end."""
+
+    status: int
+    interrupted: bool = False
+
+
+def _run(main: MainModule, namespace: dict[str, object]) -> _End:
+    """Run the program to its end, its threads' end too."""
     try:
         loaded = main.load()
         namespace.update(loaded.attributes)
-        exec(loaded.code, namespace)
+        with _room_below(sys._getframe()):
+            exec(loaded.code, namespace)
         _join_threads()
     except SystemExit as error:
-        return _status_of(error)
+        return _End(_status_of(error))
     except BaseException as error:  # Python's own last resort catches everything, so does this
         if _is_ours(error):
             raise
         _strip(error)
         sys.excepthook(type(error), error, error.__traceback__)
-        return _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
-    return 0
+        interrupted = isinstance(error, KeyboardInterrupt)
+        return _End(_INTERRUPTED if interrupted else 1, interrupted)
+    return _End(0)
+
+
+@contextmanager
+def _room_below(frame: FrameType) -> Iterator[None]:
+    """Let calls nest as deeply below a frame as they do in a program that has the whole stack."""
+    depth = _CALLS_IN_C
+    above: FrameType | None = frame
+    while above is not None:
+        depth, above = depth + 1, above.f_back
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + depth)
+    try:
+        yield
+    finally:
+        if sys.getrecursionlimit() == limit + depth:
+            sys.setrecursionlimit(limit)
 
 
 def _is_ours(error: BaseException) -> bool:

@@ -135,7 +135,7 @@ def test_selection(graphlint: Run, folder: Path, options: list[str], codes: list
         (["--min-confidence", "sure"], "'sure' is not one of"),
         (["--per-file-ignores", "tests"], "no pair of a glob and a rule"),
         (["--output-format", "xml"], "'xml' is not one of"),
-        (["--output-file", "no/such/folder.txt"], "can't be written"),
+        (["--output-file", "a.py/findings.txt"], "can't be written"),
         (["-", "a.py"], "`-` reads standard input"),
     ],
 )

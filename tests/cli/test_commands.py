@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,14 +32,18 @@ def test_unknown_command(graphlint: Run) -> None:
     assert "chekc" in err
 
 
-def test_interrupt_is_silent(graphlint: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_is_silent(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(*_args: object, **_more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "main", interrupt)
-    with pytest.raises(SystemExit) as stop:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    with pytest.raises(KeyboardInterrupt) as stop:  # which Python answers with the signal
         main(["check"])
-    assert stop.value.code == 130
+    sys.excepthook(stop.type, stop.value, stop.tb)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_rule_as_text(graphlint: Run) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,7 +68,8 @@ def test_an_installed_program_is_named_and_not_what_started_it(
 def test_no_such_program(graphlint: Run) -> None:
     status, out, err = graphlint("run", "nowhere.py")
     assert (status, out) == (2, "")
-    assert err == "graphlint: can't run nowhere.py: no such file\n"
+    assert err.startswith("graphlint: can't open file ")
+    assert err.endswith("nowhere.py': [Errno 2] No such file or directory\n")
 
 
 def test_no_program_at_all() -> None:
@@ -79,3 +83,22 @@ def test_demo_shows_findings_and_bytes(graphlint: Run) -> None:
         assert f": {code} " in out
     assert out.count("= measured: called ") == 3
     assert "256.5 KiB of it held by nothing else; never visited again" in out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ends by a signal on POSIX alone")
+def test_an_interrupt_ends_it_by_the_signal(folder: Path) -> None:
+    (folder / "train.py").write_text(f"{UNNEEDED}raise KeyboardInterrupt\n")
+    command = [sys.executable, "-m", "graphlint", "run", "-o", "profile.json", "train.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr.count("KeyboardInterrupt") == 2  # the line that raises, and the last one
+    assert "peak retained" in done.stderr
+    assert (folder / "profile.json").exists()
+
+
+def test_a_profile_that_cannot_be_written(graphlint: Run, folder: Path) -> None:
+    (folder / "train.py").write_text(f"{UNNEEDED}raise SystemExit(3)\n")
+    status, _, err = graphlint("run", "-o", "train.py/profile.json", "train.py")
+    assert status == 3
+    assert "train.py:5" in err
+    assert "graphlint: train.py/profile.json: can't be written: " in err

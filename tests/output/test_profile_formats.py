@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from handmade_profiles import MIB, NEEDED, UNNEEDED, profile, timeline
 
-from graphlint.output import PROFILE_FORMATS, profile_renderer
+from graphlint.output import PROFILE_FORMATS, profile_renderer, profile_text
 from graphlint.output.profile_chrome import COUNTER, QUARTER_S
 from graphlint.profiles import Profile, Series, Timeline
 
@@ -45,6 +45,39 @@ def test_text_names_the_ranks() -> None:
     both = profile(world_size=4, timelines=(timeline(0), timeline(3)))
     assert "ranks 0, 3 of 4" in render(both).splitlines()[0]
     assert "note: peaks and times are those of the rank where they are highest" in render(both)
+
+
+def test_text_says_in_words_that_nothing_was_kept() -> None:
+    render = profile_renderer("text")
+    assert "No backward pass ran." in render(profile(sites=()))
+    idle = replace(NEEDED, retained_passes=0, reused_passes=0, verdict="not-retained", holders=())
+    assert "No pass kept its graph." in render(profile(sites=(idle,)))
+    assert "kept no" not in render(profile())
+    many = tuple(replace(idle, row=row) for row in range(200))
+    text = render(profile(sites=(*many, UNNEEDED)))
+    assert "192 more calls kept no graph." in text
+    assert "train.py:7 " in text
+    assert "train.py:8 " not in text
+    assert f"train.py:{UNNEEDED.row} " in text
+
+
+def test_text_says_how_many_graphs_were_followed() -> None:
+    sampled = replace(UNNEEDED, passes=90, retained_passes=90, seen_passes=10)
+    headings, _, row = profile_renderer("text")(profile(sites=(sampled,))).splitlines()[2:5]
+    assert headings.split()[:5] == ["site", "calls", "retained", "followed", "reused"]
+    assert row.split()[:5] == [f"train.py:{UNNEEDED.row}", "90", "90", "10", "0"]
+    assert "followed" not in profile_renderer("text")(profile())
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_table_that_does_not_fit_becomes_a_list(width: int) -> None:
+    long = replace(UNNEEDED, filename="experiments/segmentation/trainers/panoptic.py")
+    text = profile_text.render(profile(sites=(long, NEEDED)), width)
+    listed = text.split("\n\n")[1].splitlines()
+    assert listed[0] == f"{long.filename}:{long.row}: unneeded"
+    assert "exclusive ≥ 6.0 MiB" in " ".join(listed)
+    assert max(len(line) for line in listed if line.startswith("  ")) <= width
+    assert "-----" in profile_text.render(profile(sites=(long, NEEDED)), 200)
 
 
 # --- speedscope ----------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ import os, sys
 print(sys.argv[1:], __name__, os.path.basename(sys.argv[0]), os.path.basename(__file__))
 print(sys.modules["__main__"].__dict__ is globals(), "helper" in os.listdir(sys.path[0]))
 print(__spec__ and __spec__.name, "torch" in sys.modules)
+print(sys.path[0], __file__, type(__loader__).__name__, __package__)
 """
 
 KEEP = """
@@ -87,7 +88,7 @@ def test_module_sees_itself_as_main(folder: Path) -> None:
 
 
 def test_folder_and_archive(folder: Path) -> None:
-    source = "import sys, other\nprint(other.VALUE, sys.argv, __name__)"
+    source = "import sys, other\nprint(other.VALUE, sys.argv, sys.path[0], __name__, __file__)"
     write(folder, source, "app/__main__.py")
     write(folder, "VALUE = 7", "app/other.py")
     with zipfile.ZipFile(folder / "app.zip", "w") as archive:
@@ -183,13 +184,49 @@ def test_the_process_is_left_as_it_was(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "module"),
-    [("missing.py", False), ("helper", False), ("no_such_module", True), ("json.nothing", True)],
+    "command",
+    [
+        ("missing.py",),
+        ("helper",),
+        ("-m", "no_such_module"),
+        ("-m", "no_such_module.part"),
+        ("-m", "json.nothing"),
+        ("-m", "wsgiref"),
+        ("-m", "helper"),
+    ],
 )
-def test_missing_programs(folder: Path, target: str, module: bool) -> None:
-    with pytest.raises(GraphlintError, match=target.partition(".")[0]):
-        run_program(target, [], RunOptions(module=module))
+def test_missing_programs(folder: Path, command: tuple[str, ...]) -> None:
+    plain = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, cwd=folder
+    )
+    with pytest.raises(GraphlintError) as missing:
+        run_program(command[-1], [], RunOptions(module=command[0] == "-m"))
+    assert f"{sys.executable}: {missing.value}\n" == plain.stderr
+    assert missing.value.exit_code == plain.returncode
     assert choke_point()._observers == ()
+
+
+def test_calls_nest_as_deeply(folder: Path) -> None:
+    source = """
+        def dive(depth):
+            try:
+                return dive(depth + 1)
+            except RecursionError:
+                return depth
+        print(dive(1))
+    """
+    plain, recorded = both(folder, write(folder, source))
+    assert 0 <= int(recorded.stdout) - int(plain.stdout) <= 2
+
+
+def test_a_profile_that_cannot_be_written_takes_nothing_else_away(folder: Path) -> None:
+    (folder / "file").touch()
+    result = run_program(write(folder, KEEP), [], RunOptions(output=Path("file/profile.json")))
+    assert result.unwritten.startswith("file/profile.json: can't be written: ")
+    assert (result.output, result.exit_status, len(result.report.sites)) == (None, 0, 1)
+    result = run_program("prog.py", [], RunOptions(output=Path("new/folder/profile.json")))
+    assert result.output is not None
+    assert Profile.load(result.output).sites
 
 
 def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
