@@ -193,9 +193,14 @@ def _growth(profile: Profile) -> str:
     return "\n".join(["graphs that grow:", *lines]) if lines else ""
 
 
+def keeper(kind: str) -> str:
+    """Word what kind of thing keeps a graph alive."""
+    return _KEEPERS.get(kind, kind)
+
+
 def _held_by(profile: Profile) -> str:
     lines = [
-        f"  {_KEEPERS.get(held.kind, held.kind)} `{held.name}` ({held.where}): "
+        f"  {keeper(held.kind)} `{held.name}` ({held.where}): "
         f"{_count(held.graphs, 'graph')}, {format_bytes(held.bytes)}, {_count(held.nodes, 'node')}"
         f"{f', added in line {held.row}' if held.row else ''}"
         for held in profile.held_by[:_SHOWN_KEEPERS]

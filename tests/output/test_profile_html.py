@@ -76,6 +76,25 @@ def test_every_call_has_its_verdict_and_its_cure() -> None:
     assert "≥ 6.0 MiB" in text
 
 
+def test_what_has_to_be_mended_comes_first() -> None:
+    sites = [replace(UNNEEDED if row % 9 == 8 else NEEDED, row=row) for row in range(30)]
+    shown = page(sites=tuple(sites))
+    cards = [name for name in shown.values("id") if name and re.match(r"call-\d", name)]
+    assert cards[:4] == ["call-8", "call-17", "call-26", "call-0"]
+    assert "18 more calls keep graphs" in shown.text
+    names = set(shown.values("id"))
+    links = [each for each in shown.values("href") if each and each.startswith("#")]
+    assert all(link[1:] in names for link in links)
+
+
+def test_graphs_that_are_visited_sometimes() -> None:
+    assert "1 call keeps graphs that no later pass visits." in page().text
+    partly = replace(UNNEEDED, verdict="partly", function="<module>")
+    text = page(sites=(partly, NEEDED)).text
+    assert "1 call keeps graphs, some of which no later pass visits." in text
+    assert "train.py:4 partly A later pass" in text
+
+
 def test_the_cure_has_the_example_of_its_rule() -> None:
     text = profile_html.render(profile(), sources)
     assert "optimizer.zero_grad()\nloss.backward()\n" in text
@@ -137,10 +156,18 @@ def test_ranks_have_a_chart_each_as_far_as_they_fit() -> None:
     assert "19 train.py:4 7.0 MiB" in both.text
 
 
-@pytest.mark.parametrize("changes", [{"sites": (PLAIN,), "findings": ()}, {"sites": ()}])
-def test_a_program_that_keeps_nothing(changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sites": (PLAIN,), "findings": ()}, "Its one backward call keeps no graph."),
+        ({"sites": ()}, "No backward pass ran."),
+    ],
+)
+def test_a_program_that_keeps_nothing(changes: dict[str, Any], said: str) -> None:
     nothing = page(**changes, timelines=(), growth=(), held_by=())
-    assert "keeps a graph" in nothing.text
+    assert said in nothing.text
+    assert "#calls" in nothing.values("href")
+    assert "Parts of this report" not in nothing.values("aria-label")
     assert nothing.data == {"timelines": [], "holders": []}
 
 

@@ -21,7 +21,7 @@ from graphlint.errors import GraphlintError
 from graphlint.output import Sources
 from graphlint.output.profile_html.charts import chart_data
 from graphlint.output.profile_html.view import make_page
-from graphlint.output.profile_text import format_bytes, format_seconds
+from graphlint.output.profile_text import format_bytes, format_seconds, keeper
 from graphlint.output.wording import counted
 from graphlint.profiles import Profile
 from graphlint.source.read import read_source
@@ -84,7 +84,7 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"bytes": format_bytes, "seconds": format_seconds}
+    environment.filters |= {"bytes": format_bytes, "seconds": format_seconds, "keeper": keeper}
     environment.globals["counted"] = counted
     return environment.from_string(_asset("page.html.jinja"))
 

@@ -25,11 +25,17 @@ function totalsOf(line) {
   return d3.transpose(line.series.map((series) => series.bytes)).map((held) => d3.sum(held));
 }
 
+// Round numbers of the unit that `most` is worded in; the last one is not below it.
+function ticksUpTo(most) {
+  const unit = 1024 ** unitOf(most);
+  return d3.scaleLinear([0, most / unit || 1], [0, 1]).nice(4).ticks(4).map((tick) => tick * unit);
+}
+
 class TimeChart {
   // `most` is where the axis of bytes ends, so that the charts of several ranks can be compared.
   constructor(parent, line, most) {
     this.line = line;
-    this.most = most;
+    this.ticks = ticksUpTo(most);
     this.totals = totalsOf(line);
     this.count = this.totals.length;
     this.peak = d3.maxIndex(this.totals);
@@ -84,10 +90,10 @@ class TimeChart {
     }
     this.width = width;
     const height = Math.max(180, Math.min(320, width * 0.45));
-    const margin = { top: 8, right: 12, bottom: 24, left: 66 };
+    const margin = { top: 8, right: 22, bottom: 24, left: 66 };
     const end = this.count * this.line.interval;
     this.x = d3.scaleLinear([0, end], [margin.left, width - margin.right]);
-    const y = d3.scaleLinear([0, this.most || 1], [height - margin.bottom, margin.top]);
+    const y = d3.scaleLinear([0, this.ticks.at(-1)], [height - margin.bottom, margin.top]);
     this.slider.style("margin-left", `${margin.left - 8}px`); // half a thumb before the first interval
     this.slider.style("width", `${width - margin.left - margin.right + 16}px`);
     this.svg.attr("viewBox", `0 0 ${width} ${height}`).attr("height", height);
@@ -120,9 +126,8 @@ class TimeChart {
   }
 
   drawAxes(y, width, height, margin) {
-    const unit = unitOf(this.most);
-    const ticks = d3.ticks(0, this.most / 1024 ** unit, 4).map((tick) => tick * 1024 ** unit);
-    const bytes = d3.axisLeft(y).tickValues(ticks).tickFormat((tick) => formatBytes(tick, unit));
+    const unit = unitOf(this.ticks.at(-1));
+    const bytes = d3.axisLeft(y).tickValues(this.ticks).tickFormat((tick) => (tick ? formatBytes(tick, unit) : "0"));
     const time = d3.axisBottom(this.x).ticks(width / 110).tickFormat(formatSeconds);
     this.svg.append("g").attr("transform", `translate(${margin.left},0)`).call(bytes);
     this.svg.append("g").attr("transform", `translate(0,${height - margin.bottom})`).call(time);
@@ -229,8 +234,9 @@ class Tiles {
       .attr("type", "button")
       .attr("tabindex", (_, i) => (i ? -1 : 0))
       .attr("aria-label", (leaf) => this.describe(leaf))
-      .text((leaf) => (leaf.x1 - leaf.x0 < 36 || leaf.y1 - leaf.y0 < 18 ? "" : this.caption(leaf)))
       .on("focus pointerenter click", (_, leaf) => this.readout.text(this.describe(leaf)));
+    const lines = (leaf) => (leaf.x1 - leaf.x0 < 56 || leaf.y1 - leaf.y0 < 18 ? [] : this.caption(leaf));
+    tiles.selectAll("span").data(lines).join("span").text((line) => line);
     this.readout.text(leaves.length ? this.describe(leaves[0]) : "");
   }
 
@@ -238,18 +244,21 @@ class Tiles {
     const size = formatBytes(group.value);
     const room = Math.floor((group.x1 - group.x0) / 7) - size.length - 2; // 7 pixels a character
     const name = group.data[0];
+    if (name.length <= room) {
+      return `${name} ${size}`;
+    }
     // Paths differ in their last parts.
-    return `${name.length > room ? `…${name.slice(-Math.max(room, 4))}` : name} ${size}`;
+    return room < 8 ? size : `…${name.slice(1 - room)} ${size}`;
   }
 
   caption(leaf) {
     const name = leaf.data[0].replace(/Backward\d*\./, "."); // `AddmmBackward0.mat1` is `Addmm.mat1`
-    return `${name} ${formatBytes(leaf.value)}`;
+    return [name, formatBytes(leaf.value)];
   }
 
   describe(leaf) {
     const share = d3.format(".0%")(leaf.value / this.total);
-    return `${this.caption(leaf)}, ${share} of what is shown, in ${leaf.parent.data[0]}`;
+    return `${this.caption(leaf).join(" ")}, ${share} of what is shown, in ${leaf.parent.data[0]}`;
   }
 
   move(event) {

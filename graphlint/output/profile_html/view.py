@@ -21,6 +21,9 @@ VERDICTS = {
     "unknown": "The recording ended before it was clear whether a later pass visits what it keeps.",
     "not-retained": "It keeps no graph.",
 }
+# What has to be mended comes first on the page.
+_ORDER = ("unneeded", "partly", "unknown", "needed")
+_SHOWN = 12
 _USE_INSTEAD = re.compile(r"^## Use instead\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
@@ -48,12 +51,26 @@ class Cure:
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """One call, with what is said of it."""
+    """One call, with what is said of it.
 
+    Attributes:
+        index: its number in the profile.
+        site: its figures.
+        place: where it is, as `file:row`.
+        sentence: what its verdict means.
+        cures: what rules say of it.
+    """
+
+    index: int
     site: SiteProfile
     place: str
     sentence: str
     cures: tuple[Cure, ...]
+
+    @property
+    def function(self) -> str:
+        """The function that the call stands in, "" for a module."""
+        return "" if self.site.function == "<module>" else self.site.function
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,7 @@ class Page:
     Attributes:
         profile: the figures.
         ranks: which processes they are of, empty for a program with one process.
-        kept: the calls that kept graphs.
+        kept: the calls that kept graphs, in the order of what is to be done about them.
         plain: the calls that kept none.
         cures: findings at other places than the calls.
         series: the calls of all time lines.
@@ -92,9 +109,24 @@ class Page:
     notes: tuple[str, ...]
 
     @property
+    def first(self) -> tuple[SiteView, ...]:
+        """The calls that kept graphs and stand on the page at once."""
+        return self.kept[:_SHOWN]
+
+    @property
+    def more(self) -> tuple[SiteView, ...]:
+        """Those that are shown when asked for."""
+        return self.kept[_SHOWN:]
+
+    @property
     def unneeded(self) -> int:
         """How many calls keep graphs that nobody visits again, always or sometimes."""
         return sum(view.site.verdict in ("unneeded", "partly") for view in self.kept)
+
+    @property
+    def only_partly(self) -> bool:
+        """Whether all of those are visited again sometimes."""
+        return all(view.site.verdict != "unneeded" for view in self.kept)
 
 
 def make_page(profile: Profile, sources: Sources) -> Page:
@@ -106,11 +138,15 @@ def make_page(profile: Profile, sources: Sources) -> Page:
     """
     at_calls = {(site.filename, site.row) for site in profile.sites}
     cures = {place: _cures(profile.findings, place) for place in at_calls}
-    views = [_site_view(site, cures[site.filename, site.row]) for site in profile.sites]
+    views = [
+        _site_view(index, site, cures[site.filename, site.row])
+        for index, site in enumerate(profile.sites)
+    ]
+    kept = [view for view in views if view.site.retained_passes]
     return Page(
         profile=profile,
         ranks=ranks(profile),
-        kept=tuple(view for view in views if view.site.retained_passes),
+        kept=tuple(sorted(kept, key=_urgency)),
         plain=tuple(view for view in views if not view.site.retained_passes),
         cures=tuple(_cure(f) for f in profile.findings if _place(f) not in at_calls),
         series=tuple(
@@ -123,9 +159,14 @@ def make_page(profile: Profile, sources: Sources) -> Page:
     )
 
 
-def _site_view(site: SiteProfile, cures: tuple[Cure, ...]) -> SiteView:
+def _site_view(index: int, site: SiteProfile, cures: tuple[Cure, ...]) -> SiteView:
     sentence = VERDICTS.get(site.verdict, site.verdict)
-    return SiteView(site, f"{site.filename}:{site.row}", sentence, cures)
+    return SiteView(index, site, f"{site.filename}:{site.row}", sentence, cures)
+
+
+def _urgency(view: SiteView) -> int:
+    verdict = view.site.verdict
+    return _ORDER.index(verdict) if verdict in _ORDER else len(_ORDER)
 
 
 def _series_view(rank: int, interval_s: float, series: Series) -> SeriesView:
