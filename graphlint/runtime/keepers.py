@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from graphlint.runtime.contents import node_of
 from graphlint.runtime.ledger import Ledger
 from graphlint.runtime.nodes import Node, kind_of
-from graphlint.runtime.reach import Found, node_of
+from graphlint.runtime.reach import Found
 from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.sizes import measure_nodes
 from graphlint.runtime.trails import Keeper, keeper_of

@@ -20,7 +20,8 @@ from graphlint.runtime.untraced import untraced_throughout
 
 if TYPE_CHECKING:
     from graphlint.runtime.carried import Carried
-    from graphlint.runtime.sites import RunRecord, SiteRecord
+    from graphlint.runtime.runs import RunRecord
+    from graphlint.runtime.sites import SiteRecord
 
 
 @dataclass(eq=False, slots=True)

@@ -21,9 +21,10 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from graphlint.runtime.budget import LEAST, Purse
+from graphlint.runtime.contents import own_dictionary
 from graphlint.runtime.forwards import Code, Operation, Origin, code_of, forward_of
 from graphlint.runtime.nodes import Node, kind_of
-from graphlint.runtime.reach import own_dictionary, search
+from graphlint.runtime.reach import search
 from graphlint.runtime.trails import keeper_of
 
 _SEARCHES = 32

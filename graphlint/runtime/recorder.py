@@ -20,42 +20,35 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import CodeType, FrameType
 from typing import Any
 
 import torch
 
 from graphlint.runtime.budget import Budget, Purse
+from graphlint.runtime.callsites import CallSites
 from graphlint.runtime.carried import Carried, Rhythm, is_carried
 from graphlint.runtime.clashes import ClashRecord, culprit, reason
 from graphlint.runtime.engine import BackwardCall, choke_point
+from graphlint.runtime.figures import EXACT_PASSES
 from graphlint.runtime.guard import Guard
 from graphlint.runtime.ledger import Ledger
 from graphlint.runtime.lookout import Lookout
 from graphlint.runtime.marks import Mark, Visit
-from graphlint.runtime.modules import Modules
+from graphlint.runtime.measurer import Measurer
 from graphlint.runtime.nodes import TOUCH_LIMIT, Node, Walk, executed, kind_of
-from graphlint.runtime.places import Caller
-from graphlint.runtime.sites import EXACT_PASSES, SiteRecord
-from graphlint.runtime.sizes import GraphSize, Holder, measure_nodes
+from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.steps import optimizers_of
 from graphlint.trace import Broken
 
-# Measuring a graph takes several times as long as marking it. This much of the program's CPU time
-# goes into it at most, beyond the first passes of each call.
-MEASURING_SHARE = 0.02
 MARKED_PASSES = 16
 # So many graphs that a call keeps are looked at before time is saved on them; but beyond those that
 # always are, only while this takes no longer than so many seconds, by whether all are alike.
 EAGER_PASSES = 100
 _ALIKE = 5  # passes in a row
 EAGER_SECONDS = {True: 0.02, False: 0.1}
-LEFT_PASSES = 4
-_CACHED_CALLERS = 4096
 _CLASHES = 256
 
 
@@ -96,7 +89,6 @@ class Recorder:
 
     Attributes:
         guard: counts the recorder's own mistakes.
-        sites: the calls that ran passes, by place.
         clashes: passes that torch refused, and how often.
         ledger: the marks on nodes, and what is alive.
         lookout: what keeps graphs alive.
@@ -124,22 +116,19 @@ class Recorder:
             clock: gives the time, in seconds.
         """
         self.guard = Guard()
-        self.sites: dict[tuple[Any, ...], SiteRecord] = {}
+        self._calls = CallSites()
         self.clashes: dict[ClashRecord, int] = {}
         self.ledger = Ledger(limit, clock)
         purse = Purse(None if overhead is None else overhead / 3)
         self.lookout = Lookout(self.ledger, purse)
         self.truncated = False
-        self._modules = Modules(purse)
+        self._measurer = Measurer(every, overhead, purse, self.guard)
         self.overhead = overhead
-        self._every = every
         self._budget = Budget(overhead)
-        self._measuring = Budget(MEASURING_SHARE if overhead is None else overhead / 2)
         self._clock = clock
         self._seconds = 0.0
         self._started: float | None = None
         self._depth = 0
-        self._callers: dict[tuple[int, ...], tuple[weakref.ref[CodeType], SiteRecord]] = {}
         self._lock = threading.RLock()
 
     # --- starting and stopping ---------------------------------------------------------------
@@ -151,7 +140,7 @@ class Recorder:
             if self._depth == 1:
                 self._started = self._clock()
                 self._budget.resume()
-                self._measuring.resume()
+                self._measurer.budget.resume()
                 choke_point().attach(self)
 
     def stop(self, *, follow: bool = False, over: bool = False) -> None:
@@ -168,7 +157,7 @@ class Recorder:
             self._seconds += self._clock() - self._started
             self._started = None
             self._budget.pause()
-            self._measuring.pause()
+            self._measurer.budget.pause()
             self.guard.run(self.ledger.bury)
             if not follow:
                 self.look_around(over=over)
@@ -185,6 +174,11 @@ class Recorder:
             self.guard.run(self.lookout.at_end, sys._getframe(1), over)
 
     @property
+    def sites(self) -> list[SiteRecord]:
+        """The calls that ran passes, at one go: the program may run on meanwhile."""
+        return list(self._calls.records.values())
+
+    @property
     def duration(self) -> float:
         """How long it has recorded, up to now, in seconds."""
         running = self._clock() - self._started if self._started is not None else 0.0
@@ -196,7 +190,7 @@ class Recorder:
         with self._lock:
             self.guard.run(self.ledger.bury)
             held = sum(visit.held_bytes for visit in self.ledger.open.values())
-            kept = sum(site.retained for site in self.sites.values())
+            kept = sum(site.retained for site in self.sites)
             return held, self.ledger.peak_bytes, kept
 
     def settle(self) -> list[tuple[Visit, float]]:
@@ -222,7 +216,7 @@ class Recorder:
             if not (recorded or ledger.open):
                 choke_point().detach(self)
                 return None
-            site = self._site(call.caller)
+            site = self._calls.of(call.caller)
             site.passes += recorded
             if recorded and site.passes >= site.look_at:
                 self._look_around(site, call)
@@ -277,7 +271,7 @@ class Recorder:
             look = note.look if note else None
             if look is None and why is None:
                 return
-            site = note.site if note else self._site(call.caller)
+            site = note.site if note else self._calls.of(call.caller)
             look = look or self._look(call, site)
             if why is not None and self._started is not None:
                 self._clash(call, site, look, why)
@@ -323,12 +317,12 @@ class Recorder:
         if not keeps:
             self.ledger.free(visit, nodes)
             if not earlier:
-                self._measure_left(site, walked)
+                self._measurer.left(site, walked)
             return
         self.truncated |= visit.truncated
         visit.partial = previous is None and not _are_newer(nodes, site.skipped_until)
         site.begin(visit, previous)
-        size = self._measure(call, visit, look, nodes)
+        size = self._measurer.kept(visit, nodes, look.rhythm, call.caller.frame)
         self.ledger.keep(visit, nodes, size, site.turn.exclusive_bytes)
 
     def _visited(
@@ -372,44 +366,6 @@ class Recorder:
             earlier.site.reuse(earlier, by, carried)
             by.learn(carried, look.rhythm)
 
-    def _measure(
-        self, call: BackwardCall, visit: Visit, look: Look, nodes: Sequence[Node]
-    ) -> GraphSize | None:
-        """Measure what a pass keeps, where it is this pass's turn."""
-        site = visit.site
-        site.turn.see(len(nodes))
-        if (site.retained - 1) % self._every:
-            return None
-        if site.exclusive_bytes.count >= EXACT_PASSES and not (
-            site.turn.comes(site.seen, len(nodes)) and self._measuring.allows
-        ):
-            return None
-        began = self._measuring.begin()
-        size = measure_nodes(nodes, truncated=visit.truncated)
-        follows = site.turn.follows(site.seen)
-        if site.measure(size):
-            site.holders = self._holders(nodes, size, call.caller.frame)
-        before = look.rhythm
-        if before.passes and before.thread == visit.thread and not visit.truncated:
-            old = sum(n._sequence_nr() < before.end for n in nodes if not kind_of(n).leaf)
-            site.growth.add(old, size.exclusive_bytes, follows=follows)
-        self._measuring.charge(began)
-        return size
-
-    def _holders(
-        self, nodes: Sequence[Node], size: GraphSize, frame: FrameType
-    ) -> tuple[Holder, ...]:
-        """Say what holds the bytes of a graph: by operation, module and, later, line."""
-        names = self.guard.run(self._modules.names, nodes, frame) or [None] * len(nodes)
-        origins = self.guard.run(self._modules.origins, nodes, names, frame) or {}
-        return size.holders(nodes, names, origins)
-
-    def _measure_left(self, site: SiteRecord, walked: Walk) -> None:
-        """Measure what is left of a graph after a pass that frees, in a call's first passes."""
-        if site.left_bytes.count < LEFT_PASSES:
-            size = measure_nodes(walked.nodes, truncated=walked.truncated, until_drop=True)
-            site.left_bytes.add(size.exclusive_bytes)
-
     def _clash(self, call: BackwardCall, site: SiteRecord, look: Look, why: Broken) -> None:
         nodes, marks = look.walked.nodes, look.walked.marks
         earlier, carried = culprit(why, look.walked), Carried.NO
@@ -421,30 +377,6 @@ class Recorder:
         clash = ClashRecord(why, earlier.site if earlier else None, site, carried, steps)
         if clash in self.clashes or len(self.clashes) < _CLASHES:
             self.clashes[clash] = self.clashes.get(clash, 0) + 1
-
-    # --- call sites ----------------------------------------------------------------------------
-
-    def _site(self, caller: Caller) -> SiteRecord:
-        """Look up the record of a call, by its code and instruction where that was seen before."""
-        code = caller.frame.f_code
-        key = id(code), caller.frame.f_lasti, id(caller.inner.f_code)
-        known = self._callers.get(key)
-        if known is not None and known[0]() is code:
-            return known[1]
-        site = self._new_site(caller)
-        if len(self._callers) >= _CACHED_CALLERS:
-            self._callers.clear()
-        self._callers[key] = weakref.ref(code), site
-        return site
-
-    def _new_site(self, caller: Caller) -> SiteRecord:
-        code, span, form = caller.frame.f_code, caller.span, caller.form
-        place = code.co_filename, span, form
-        site = self.sites.get(place)
-        if site is None:
-            name = getattr(code, "co_qualname", code.co_name)
-            site = self.sites[place] = SiteRecord(code.co_filename, span, name, form)
-        return site
 
 
 def _are_newer(nodes: Sequence[Node], number: int) -> bool:

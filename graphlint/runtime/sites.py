@@ -2,195 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from graphlint.runtime.carried import Carried, Rhythm
+from graphlint.runtime.figures import Growth, Running, Turn
 from graphlint.runtime.places import RawSpan
+from graphlint.runtime.runs import RunRecord, RunShape, outcome_of, shape_alone
 from graphlint.trace import Form
 
 if TYPE_CHECKING:
     from graphlint.runtime.marks import Visit
     from graphlint.runtime.sizes import GraphSize, Holder
 
-EXACT_PASSES = 10  # of every call: these are always looked at, and measured
-_LONGEST_INTERVAL = 256
 _SHAPES = 64
-_RISES = 2
 _CONTEXTS = 64
-
-
-@dataclass(slots=True)
-class Running:
-    """The mean and the largest of values as they come."""
-
-    count: int = 0
-    total: float = 0.0
-    max: float = 0.0
-
-    def add(self, value: float) -> None:
-        """Take in one more value."""
-        self.count += 1
-        self.total += value
-        self.max = max(self.max, value)
-
-    @property
-    def mean(self) -> float:
-        """The mean, zero where there were no values."""
-        return self.total / self.count if self.count else 0.0
-
-
-@dataclass(slots=True)
-class Growth:
-    """How much of each pass's graph is older than the pass before it.
-
-    A graph that is carried round a loop gets longer with every iteration, so that this number
-    rises from each pass to the next, until the loop begins anew. A graph that is merely visited
-    several times has the same number each time; heads over one encoder, or a state that is cut
-    every few steps, make it go up and down. So only passes that rise several times in a row are
-    counted, and only where they are most of the passes.
-    """
-
-    passes: int = 0
-    rising: int = 0
-    nodes: int = 0
-    bytes: int = 0
-    _last: tuple[int, int] = (0, 0)
-    _streak: int = 0
-    _start: tuple[int, int] = (0, 0)
-
-    def add(self, old_nodes: int, exclusive_bytes: int, *, follows: bool) -> None:
-        """Take in a pass.
-
-        Args:
-            old_nodes: its nodes that predate the pass before it.
-            exclusive_bytes: what it keeps.
-            follows: it comes right after the one that was taken in last.
-        """
-        now = old_nodes, exclusive_bytes
-        rises = follows and self.passes > 0 and old_nodes > self._last[0]
-        if not rises:
-            self._streak, self._start = 0, now
-        else:
-            self._streak += 1
-            if self._streak >= _RISES:
-                self.rising += 1 if self._streak > _RISES else _RISES
-                self.nodes += now[0] - self._start[0]
-                self.bytes += now[1] - self._start[1]
-                self._start = now
-        self._last = now
-        self.passes += 1
-
-    @property
-    def steady(self) -> bool:
-        """Whether most passes visit more old nodes than the one before them."""
-        return self.rising > 0 and 3 * self.rising >= 2 * (self.passes - 1)
-
-    @property
-    def nodes_per_pass(self) -> float:
-        """How many more old nodes a pass visits than the one before it, where they rise."""
-        return self.nodes / self.rising if self.rising else 0.0
-
-    @property
-    def bytes_per_pass(self) -> float:
-        """How many more exclusive bytes such a pass keeps than the one before it."""
-        return self.bytes / self.rising if self.rising else 0.0
-
-
-@dataclass(slots=True)
-class Turn:
-    """Which of a call's passes are measured: all at first, fewer when all are alike.
-
-    Attributes:
-        last: the figures of the last pass that was measured.
-        interval: how many passes lie between two that are measured.
-        due: the number of the next pass to measure.
-        same: how many passes in a row kept what the one before them kept, as far as that was seen.
-    """
-
-    last: tuple[int, int, int] = (0, 0, 0)
-    interval: int = 1
-    due: int = 0
-    same: int = 0
-
-    def see(self, nodes: int) -> None:
-        """Take in how many nodes a pass keeps, whether or not it is measured."""
-        self.same = self.same + 1 if nodes == self.last[0] else 0
-
-    def follows(self, ordinal: int) -> bool:
-        """Say whether a pass comes right after the one that was measured last."""
-        return ordinal == self.due - self.interval + 1
-
-    def comes(self, ordinal: int, nodes: int) -> bool:
-        """Say whether to measure a pass.
-
-        Args:
-            ordinal: its number among the call's passes whose kept graphs were looked at.
-            nodes: the number of nodes that it keeps.
-        """
-        return ordinal >= self.due or nodes != self.last[0]
-
-    def take(self, ordinal: int, size: GraphSize) -> None:
-        """Take in what was measured of a pass."""
-        figures = size.nodes, size.total_bytes, size.exclusive_bytes
-        if figures != self.last:
-            self.same = 0
-        alike = figures == self.last and ordinal > EXACT_PASSES
-        self.interval = min(2 * self.interval, _LONGEST_INTERVAL) if alike else 1
-        self.last, self.due = figures, ordinal + self.interval
-
-    @property
-    def exclusive_bytes(self) -> int:
-        """The exclusive bytes that were measured last."""
-        return self.last[2]
-
-
-class Outcome(NamedTuple):
-    """What became of a pass that kept its graph: the part of it that rules ask for."""
-
-    creates: bool
-    reuses: tuple[tuple[SiteRecord, Carried], ...]
-
-
-class RunShape(NamedTuple):
-    """A run as rules see it: outcomes in order, each with its first and last ordinal only."""
-
-    passes: tuple[tuple[int, Outcome], ...]
-
-
-def _alone(creates: bool) -> RunShape:
-    return RunShape(((0, Outcome(creates, ())),))
-
-
-_ALONE = (_alone(creates=False), _alone(creates=True))
-
-
-@dataclass(eq=False, slots=True)
-class RunRecord:
-    """Several passes of one call over one graph: each visits what the one before it kept.
-
-    Attributes:
-        length: how many passes it has.
-        pending: how many of them may still be reused.
-        partial: passes that nobody looked at visited the graph too, or may have.
-        outcomes: the outcomes of the others, with the first and the last ordinal of each.
-    """
-
-    length: int = 0
-    pending: int = 0
-    partial: bool = False
-    outcomes: dict[Outcome, tuple[int, int]] = field(default_factory=dict)
-
-    def settle(self, ordinal: int, outcome: Outcome) -> None:
-        """Take in what became of one of the passes."""
-        first, last = self.outcomes.get(outcome, (ordinal, ordinal))
-        self.outcomes[outcome] = min(first, ordinal), max(last, ordinal)
-
-    def shape(self) -> RunShape:
-        """Return the run as far as it is settled."""
-        places = {(ordinal, outcome) for outcome, ends in self.outcomes.items() for ordinal in ends}
-        return RunShape(tuple(sorted(places, key=lambda place: place[0])))
 
 
 @dataclass(eq=False, slots=True)
@@ -355,7 +181,7 @@ class SiteRecord:
         run = visit.run
         if run is None:
             if known and not visit.partial:
-                self._add_shape(_shape_alone(visit))
+                self._add_shape(shape_alone(visit))
             return
         run.pending -= 1
         if known:
@@ -366,33 +192,3 @@ class SiteRecord:
     def _add_shape(self, shape: RunShape) -> None:
         if len(self.shapes) < _SHAPES:
             self.shapes[shape] = None
-
-
-def outcome_of(visit: Visit) -> Outcome:
-    """Return what has become of a pass so far."""
-    return Outcome(visit.creates, tuple(visit.reuses))
-
-
-def _shape_alone(visit: Visit) -> RunShape:
-    return RunShape(((0, outcome_of(visit)),)) if visit.reuses else _ALONE[visit.creates]
-
-
-def open_shapes(visits: list[Visit], final: bool) -> Iterator[tuple[SiteRecord, RunShape]]:
-    """Yield the runs that have not come to their end, as far as they can be judged.
-
-    Args:
-        visits: the passes whose graphs are alive.
-        final: nothing will visit those graphs any more.
-    """
-    runs: dict[int, tuple[SiteRecord, RunRecord]] = {}
-    for visit in visits:
-        run = visit.run
-        if run.partial if run else visit.partial:
-            continue
-        outcomes = dict(run.outcomes) if run else {}
-        site, copy = runs.setdefault(id(run or visit), (visit.site, RunRecord(outcomes=outcomes)))
-        if visit.reuses or (final and not visit.truncated):
-            copy.settle(visit.ordinal, outcome_of(visit))
-    for site, run in runs.values():
-        if run.outcomes:
-            yield site, run.shape()

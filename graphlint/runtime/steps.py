@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
+from graphlint.runtime.contents import own_dictionary
 from graphlint.runtime.frames import variables
 from graphlint.runtime.nodes import Node, kind_of
-from graphlint.runtime.reach import own_dictionary
 from graphlint.runtime.sites import SiteRecord
 
 

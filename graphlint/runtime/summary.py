@@ -23,10 +23,11 @@ from graphlint.profiles import (
     Timeline,
 )
 from graphlint.runtime.calls import Sources
+from graphlint.runtime.figures import Running
 from graphlint.runtime.forwards import line_of
 from graphlint.runtime.marks import Visit
 from graphlint.runtime.recorder import Recorder
-from graphlint.runtime.sites import Running, SiteRecord
+from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.sizes import Holder
 from graphlint.runtime.stores import store_of
 from graphlint.runtime.timeline import TimeLine
@@ -68,7 +69,7 @@ def summarise(
     sources = Sources(folder or str(Path.cwd()))
     visits = [visit for visit, _ in still_open]
     findings = recorder.guard.run(_find, recorder, visits, final, sources, judge) or ()
-    records = list(recorder.sites.values())  # at one go: the program may run on meanwhile
+    records = recorder.sites
     records.sort(key=lambda site: (-site.exclusive_bytes.max, -site.passes))
     passing = [site for site in records if site.passes]
     return Profile(

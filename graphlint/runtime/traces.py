@@ -9,7 +9,8 @@ from graphlint.runtime.clashes import ClashRecord
 from graphlint.runtime.frames import Place
 from graphlint.runtime.marks import Visit
 from graphlint.runtime.recorder import Recorder
-from graphlint.runtime.sites import Outcome, RunShape, SiteRecord, open_shapes
+from graphlint.runtime.runs import Outcome, RunShape, open_shapes
+from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.steps import step_between
 from graphlint.runtime.stores import is_container, store_of
 from graphlint.trace import Broken, Clash, Creation, Hold, Keeping, Pass, Reuse, Run, Site, Trace
@@ -27,7 +28,7 @@ def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: So
         final: the program is over: nobody will visit that any more.
         sources: reads the calls' source.
     """
-    sites = list(recorder.sites.values())
+    sites = recorder.sites
     calls = [sources.call(site) for site in sites]
     shapes = [(site, shape) for site in sites for shape in site.shapes]
     shapes += open_shapes(visits, final)

@@ -11,9 +11,9 @@ import torch
 import graphlint
 from graphlint.runtime import reach
 from graphlint.runtime.budget import Budget, Purse
+from graphlint.runtime.figures import EXACT_PASSES
 from graphlint.runtime.reach import search
 from graphlint.runtime.recorder import EAGER_PASSES, MARKED_PASSES
-from graphlint.runtime.sites import EXACT_PASSES
 
 from .recording import Recorded, patience
 

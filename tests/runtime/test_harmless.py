@@ -301,7 +301,7 @@ def test_passes_over_one_graph_do_not_pile_up() -> None:
             loss.backward(retain_graph=True)
 
     recorded = Recorded(program)
-    (record,) = recorded.recorder.sites.values()
+    (record,) = recorded.recorder.sites
     assert record.reused == 1999
     assert len(record.shapes) <= 1
     (run,) = recorded.trace.runs
@@ -312,7 +312,7 @@ def test_an_internal_error_reaches_nobody(monkeypatch: pytest.MonkeyPatch) -> No
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a mistake in here")
 
-    monkeypatch.setattr("graphlint.runtime.recorder.measure_nodes", broken)
+    monkeypatch.setattr("graphlint.runtime.measurer.measure_nodes", broken)
     weight = torch.ones(3, requires_grad=True)
     recorder = Recorder()
     recorder.start()

@@ -298,12 +298,12 @@ def test_a_state_carried_over_thousands_of_steps() -> None:
 
 def notes_of(recorder: Recorder) -> dict[str, int]:
     """Count what a recorder remembers of a program."""
-    sites = list(recorder.sites.values())
+    sites = recorder.sites
     return {
         "sites": len(sites),
         "clashes": len(recorder.clashes),
         "open": len(recorder.ledger.open),
-        "callers": len(recorder._callers),
+        "callers": len(recorder._calls._callers),
         "shapes": sum(len(site.shapes) for site in sites),
         "rhythms": sum(len(site.rhythms) for site in sites),
         "reuses": sum(len(site.reused_by) for site in sites),

@@ -166,7 +166,7 @@ def test_every_thins_out_bytes_but_not_verdicts() -> None:
 
     recorded = Recorded(program, every=5)
     assert recorded.recorder.sites
-    record = next(iter(recorded.recorder.sites.values()))
+    record = next(iter(recorded.recorder.sites))
     assert record.exclusive_bytes.count == 2
     assert recorded.site("kept").verdict == "unneeded"
     assert recorded.site("kept").retained_passes == 10
