@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphlint.output.table import table
-from graphlint.profiles import HolderProfile, Profile, SiteProfile
+from graphlint.profiles import HolderProfile, Profile, ReleasedBytes, SiteProfile
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _HEADINGS = ("site", "calls", "retained", "reused", "exclusive", "peak", "held", "verdict")
@@ -43,6 +43,7 @@ def render(profile: Profile, width: int | None = None) -> str:
         for part in (
             _others(profile),
             _holders(profile),
+            _ends(profile),
             _growth(profile),
             _held_by(profile),
             _left(profile),
@@ -71,6 +72,18 @@ def format_seconds(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1e3:.1f} ms"
     return f"{seconds:.1f} s"
+
+
+def ends(released: ReleasedBytes) -> str:
+    """Word what became of the bytes that a call's passes kept, "" where they kept none."""
+    parts = (
+        (released.by_later_pass, "released by a later pass"),
+        (released.by_drop, "released with the last reference"),
+        (released.taken_over, "taken over by a later pass"),
+        (released.elsewhere, "held by the program by then"),
+        (released.still_held, "still held"),
+    )
+    return ", ".join(f"{format_bytes(count)} {words}" for count, words in parts if count)
 
 
 def ranks(profile: Profile) -> str:
@@ -196,6 +209,15 @@ def _growth(profile: Profile) -> str:
 def keeper(kind: str) -> str:
     """Word what kind of thing keeps a graph alive."""
     return _KEEPERS.get(kind, kind)
+
+
+def _ends(profile: Profile) -> str:
+    lines = [
+        f"  {site.filename}:{site.row}: {words}"
+        for site in profile.sites[:_SHOWN_SITES]
+        if (words := ends(site.released_bytes))
+    ]
+    return "\n".join(["what became of kept bytes:", *lines]) if lines else ""
 
 
 def _held_by(profile: Profile) -> str:

@@ -7,7 +7,7 @@ its own: means are over all passes, peaks are those of the process where they we
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from graphlint.profiles.records import (
     HeldBy,
     Profile,
     Released,
+    ReleasedBytes,
     ReusedBy,
     SiteProfile,
     Spread,
@@ -107,15 +108,18 @@ def _merge_sites(sites: Sequence[SiteProfile]) -> SiteProfile:
             ReusedBy(group[0].filename, group[0].row, sum(by.passes for by in group))
             for group in reused_by
         ),
-        released=Released(
-            sum(site.released.by_later_pass for site in sites),
-            sum(site.released.by_drop for site in sites),
-            sum(site.released.still_held for site in sites),
-        ),
+        released=_sum(Released, [site.released for site in sites]),
         left_bytes=_spread([site.left_bytes for site in sites], others),
         seen_passes=sum(site.seen_passes for site in sites),
         measured_passes=sum(site.measured_passes for site in sites),
+        released_bytes=_sum(ReleasedBytes, [site.released_bytes for site in sites]),
     )
+
+
+def _sum(cls: type[T], counts: Sequence[T]) -> T:
+    """Add up dataclasses of numbers, field by field."""
+    rows = zip(*(astuple(each) for each in counts), strict=True)  # type: ignore[call-overload]
+    return cls(*map(sum, rows))
 
 
 def _verdict(sites: Sequence[SiteProfile]) -> str:

@@ -55,6 +55,25 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleasedBytes:
+    """What became of the exclusive bytes that a site's measured passes kept: together they are all.
+
+    Attributes:
+        by_later_pass: a later pass released them.
+        by_drop: the last reference to the graph, or to the part that saved them, went away.
+        still_held: they were alive, and the graph's, when the profile was made.
+        taken_over: a later pass visited what saved them, and kept it in turn: it answers for them.
+        elsewhere: the graph came to its end, but by then the program had hold of them.
+    """
+
+    by_later_pass: int = 0
+    by_drop: int = 0
+    still_held: int = 0
+    taken_over: int = 0
+    elsewhere: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class HolderProfile:
     """Which saved attribute of which operation holds bytes, in a site's largest pass.
 
@@ -103,6 +122,7 @@ class SiteProfile:
         seen_passes: of how many kept graphs the recorder looked who visits them again and how they
             end; the rest was left out to save time. Reuse, release and hold times are theirs.
         measured_passes: of how many of these it measured bytes and nodes.
+        released_bytes: what became of the bytes that these kept.
     """
 
     filename: str
@@ -124,6 +144,7 @@ class SiteProfile:
     left_bytes: Spread = Spread()
     seen_passes: int = 0
     measured_passes: int = 0
+    released_bytes: ReleasedBytes = ReleasedBytes()
 
 
 @dataclass(frozen=True, slots=True)

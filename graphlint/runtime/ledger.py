@@ -8,6 +8,7 @@ from uuid import uuid4
 from graphlint.runtime.holdings import saves_anything
 from graphlint.runtime.marks import Deaths, Lifetime, Mark, Tally, Visit
 from graphlint.runtime.nodes import LEAF, Node, Walk, kind_of, roots_of, walk
+from graphlint.runtime.releases import dropped
 from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.sizes import GraphSize
 from graphlint.runtime.timeline import TimeLine
@@ -74,6 +75,7 @@ class Ledger:
         """
         self.timeline.reach(visit.started)
         visit.held_bytes = 0 if size else guess
+        visit.watched = size.watched if size else None
         tally = Tally(0, visit)
         lifetime = self._watch(tally)
         saving, blank = Mark(lifetime, tally, visit, saves=True), Mark(lifetime, tally, visit)
@@ -113,6 +115,7 @@ class Ledger:
             self._touched -= tally.nodes
             visit = tally.visit
             if visit is not None and not visit.ended:
+                dropped(visit)
                 self._end(visit, at, by_later_pass=False)
 
     def _watch(self, tally: Tally) -> Lifetime:

@@ -20,6 +20,7 @@ from graphlint.runtime.untraced import untraced_throughout
 
 if TYPE_CHECKING:
     from graphlint.runtime.carried import Carried
+    from graphlint.runtime.releases import Watched
     from graphlint.runtime.runs import RunRecord
     from graphlint.runtime.sites import SiteRecord
 
@@ -37,6 +38,7 @@ class Visit:
         truncated: its graph was not walked to the end.
         open: how many of the kept nodes that save tensors no later pass has visited.
         held_bytes: exclusive bytes of those nodes.
+        watched: the storages that it keeps for itself, where they were measured.
         reuses: the calls that visited what it kept; whether the graph travelled round a loop.
         run: the call's passes over the graph, where there are several.
         ordinal: its place among these.
@@ -52,6 +54,7 @@ class Visit:
     truncated: bool = False
     open: int = 0
     held_bytes: int = 0
+    watched: Watched | None = None
     reuses: dict[tuple[SiteRecord, Carried], None] = field(default_factory=dict)
     run: RunRecord | None = None
     ordinal: int = 0

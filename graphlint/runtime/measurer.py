@@ -58,7 +58,7 @@ class Measurer:
         ):
             return None
         began = self.budget.begin()
-        size = measure_nodes(nodes, truncated=visit.truncated)
+        size = measure_nodes(nodes, truncated=visit.truncated, watch=True)
         follows = site.turn.follows(site.seen)
         if site.measure(size):
             site.holders = self._holders(nodes, size, frame)

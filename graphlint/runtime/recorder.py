@@ -22,7 +22,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -39,6 +38,7 @@ from graphlint.runtime.lookout import Lookout
 from graphlint.runtime.marks import Mark, Visit
 from graphlint.runtime.measurer import Measurer
 from graphlint.runtime.nodes import TOUCH_LIMIT, Node, Walk, executed, kind_of
+from graphlint.runtime.releases import after_pass, before_pass, hand_on
 from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.steps import optimizers_of
 from graphlint.trace import Broken
@@ -75,11 +75,13 @@ class Look:
 
     Attributes:
         walked: the nodes, and the marks that were on them.
+        earlier: the passes that left these and kept some of the nodes, latest first.
         start: the number that the thread's next node would get.
         rhythm: the passes of the call before this one, by the same chain of callers.
     """
 
     walked: Walk
+    earlier: list[Visit]
     start: int
     rhythm: Rhythm
 
@@ -199,6 +201,7 @@ class Recorder:
             self.guard.run(self.ledger.bury)
             now = self._clock()
             self.ledger.timeline.reach(now)
+            before_pass(self.ledger.open.values())
             return [(visit, now - visit.started) for visit in self.ledger.open.values()]
 
     # --- what the choke point tells ----------------------------------------------------------
@@ -234,8 +237,10 @@ class Recorder:
     def _look(self, call: BackwardCall, site: SiteRecord) -> Look:
         began = self._budget.begin()
         walked = self.ledger.walk(call.outputs)
+        earlier = _kept(walked.marks) if walked.marked else []
+        before_pass(earlier)
         start = torch.autograd._get_sequence_nr()
-        look = Look(walked, start, site.rhythm(call.caller.context))
+        look = Look(walked, earlier, start, site.rhythm(call.caller.context))
         site.looking += self._budget.charge(began)
         return look
 
@@ -275,9 +280,9 @@ class Recorder:
             look = look or self._look(call, site)
             if why is not None and self._started is not None:
                 self._clash(call, site, look, why)
-            for earlier in _visits(look.walked.marks):
-                if earlier.keeps:
-                    self._reuse(earlier, site, look, look.walked.nodes, look.walked.marks)
+            after_pass(look.earlier)
+            for earlier in look.earlier:
+                self._reuse(earlier, site, look, look.walked.nodes, look.walked.marks)
             self.ledger.touch(look.walked.nodes)
 
     # --- one pass ------------------------------------------------------------------------------
@@ -289,19 +294,24 @@ class Recorder:
             site.miss()
             self.truncated = True
             return
+        after_pass(look.earlier)
         nodes, marks = self._visited(call, walked)
-        earlier = [v for v in _visits(marks) if v.keeps] if walked.marked else []
+        earlier = look.earlier if marks is walked.marks else _kept(marks)
         previous = next((visit for visit in earlier if visit.site is site), None)
         for visit in earlier:
             self._reuse(visit, site, look, nodes, marks)
         if not note.recorded:
-            settle = self.ledger.touch if call.keeps else partial(self.ledger.free, None)
-            settle(nodes)
+            if call.keeps:
+                self.ledger.touch(nodes)
+            else:
+                self.ledger.free(None, nodes)
+                hand_on(earlier, None, kept=False)
             return
         if call.keeps and not note.marked:
             if previous is not None:
                 previous.cut_short()
             self.ledger.free(None, nodes)
+            hand_on(earlier, None, kept=True)
             site.skip(torch.autograd._get_sequence_nr())
             return
         if call.creates:
@@ -316,6 +326,7 @@ class Recorder:
         )
         if not keeps:
             self.ledger.free(visit, nodes)
+            hand_on(earlier, None, kept=False)
             if not earlier:
                 self._measurer.left(site, walked)
             return
@@ -324,6 +335,7 @@ class Recorder:
         site.begin(visit, previous)
         size = self._measurer.kept(visit, nodes, look.rhythm, call.caller.frame)
         self.ledger.keep(visit, nodes, size, site.turn.exclusive_bytes)
+        hand_on(earlier, visit, kept=True)
 
     def _visited(
         self, call: BackwardCall, walked: Walk
@@ -384,11 +396,11 @@ def _are_newer(nodes: Sequence[Node], number: int) -> bool:
     return not number or all(n._sequence_nr() >= number for n in nodes if kind_of(n).can_save)
 
 
-def _visits(marks: Sequence[Mark | None]) -> list[Visit]:
-    """Return the passes that left the marks, each once, latest first."""
+def _kept(marks: Sequence[Mark | None]) -> list[Visit]:
+    """Return the passes that left the marks and still keep something, each once, latest first."""
     visits = {
         mark.visit: None
         for mark in marks
-        if mark is not None and mark.visit is not None and not mark.visit.ended
+        if mark is not None and mark.visit is not None and mark.visit.keeps and not mark.visit.ended
     }
     return sorted(visits, key=lambda visit: visit.started, reverse=True)

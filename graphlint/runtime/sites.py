@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from graphlint.runtime.carried import Carried, Rhythm
 from graphlint.runtime.figures import Growth, Running, Turn
 from graphlint.runtime.places import RawSpan
+from graphlint.runtime.releases import Ends
 from graphlint.runtime.runs import RunRecord, RunShape, outcome_of, shape_alone
 from graphlint.trace import Form
 
@@ -42,6 +43,7 @@ class SiteRecord:
         held_bytes: exclusive bytes of those, as far as they were measured.
         lower_bound: bytes or nodes of some pass were not all seen.
         total_bytes, exclusive_bytes, nodes, seconds: what was measured of the kept graphs.
+        ends: what became of the bytes that were measured.
         turn: whose turn it is to be measured.
         left_bytes: what its passes left behind that did not keep their graphs.
         holders: what held the exclusive bytes of the largest of them.
@@ -75,6 +77,7 @@ class SiteRecord:
     exclusive_bytes: Running = field(default_factory=Running)
     nodes: Running = field(default_factory=Running)
     seconds: Running = field(default_factory=Running)
+    ends: Ends = field(default_factory=Ends)
     turn: Turn = field(default_factory=Turn)
     left_bytes: Running = field(default_factory=Running)
     holders: tuple[Holder, ...] = ()

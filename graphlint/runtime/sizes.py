@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from graphlint.runtime.calibration import Baselines, calibrate, own_tensors
 from graphlint.runtime.forwards import Operation, Origin
 from graphlint.runtime.holdings import Holding, Holdings
 from graphlint.runtime.nodes import TOUCH_LIMIT, Node, roots_of, walk
+from graphlint.runtime.releases import Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class GraphSize:
         calibrated: reference counts could be read; otherwise `exclusive_bytes` is 0.
         node_bytes: exclusive bytes by the index of the node that they are attributed to.
         saves: for each node whether it saves anything.
+        watched: the storages that are the graph's alone, where they are to be watched.
     """
 
     nodes: int
@@ -91,6 +93,7 @@ class GraphSize:
     calibrated: bool
     node_bytes: dict[int, int]
     saves: list[bool]
+    watched: Watched | None = None
 
     @property
     def lower_bound(self) -> bool:
@@ -143,6 +146,7 @@ def measure_nodes(
     truncated: bool = False,
     until_drop: bool = False,
     kept: Sequence[Any] = (),
+    watch: bool = False,
 ) -> GraphSize:
     """Measure the graph that consists of some nodes, which the caller keeps alive.
 
@@ -154,16 +158,17 @@ def measure_nodes(
         until_drop: count what is freed when the last reference to the graph goes away.
         kept: tensors that go away with the graph, each of which has one reference from here and one
             from whatever keeps it.
+        watch: watch the storages that are the graph's alone.
     """
     with torch._C.DisableTorchFunction():
         if torch._C._len_torch_dispatch_stack():
             with _disable_current_modes():
-                return _measure(nodes, truncated, until_drop, kept)
-        return _measure(nodes, truncated, until_drop, kept)
+                return _measure(nodes, truncated, until_drop, kept, watch)
+        return _measure(nodes, truncated, until_drop, kept, watch)
 
 
 def _measure(
-    nodes: Sequence[Node], truncated: bool, until_drop: bool, kept: Sequence[Any]
+    nodes: Sequence[Node], truncated: bool, until_drop: bool, kept: Sequence[Any], watch: bool
 ) -> GraphSize:
     baselines = _trusted_baselines()
     holdings = Holdings(nodes, until_drop, kept)
@@ -174,7 +179,11 @@ def _measure(
         _count_sparse_components(holdings.all, storages)
         for storage in storages.values():
             storage.count_others(baselines)
-    return _summarise(nodes, holdings, list(storages.values()), truncated, baselines is not None)
+    size = _summarise(nodes, holdings, list(storages.values()), truncated, baselines is not None)
+    if not watch:
+        return size
+    alone = (storage.held for storage in storages.values() if storage.exclusive)
+    return replace(size, watched=Watched(alone))
 
 
 @cache

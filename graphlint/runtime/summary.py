@@ -16,6 +16,7 @@ from graphlint.profiles import (
     HolderProfile,
     Profile,
     Released,
+    ReleasedBytes,
     ReusedBy,
     Series,
     SiteProfile,
@@ -140,6 +141,15 @@ def _site(
         measured_passes=site.exclusive_bytes.count,
         holders=tuple(_holder(holder, sources) for holder in site.holders),
         left_bytes=_spread(site.left_bytes),
+        released_bytes=_released_bytes(site, mine),
+    )
+
+
+def _released_bytes(site: SiteRecord, mine: list[tuple[Visit, float]]) -> ReleasedBytes:
+    ends = site.ends
+    still_held = sum(visit.watched.bytes for visit, _ in mine if visit.watched)
+    return ReleasedBytes(
+        ends.by_later_pass, ends.by_drop, still_held, ends.taken_over, ends.elsewhere
     )
 
 

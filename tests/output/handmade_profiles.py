@@ -10,6 +10,7 @@ from graphlint.profiles import (
     HolderProfile,
     Profile,
     Released,
+    ReleasedBytes,
     ReusedBy,
     Series,
     SiteProfile,
@@ -65,6 +66,7 @@ UNNEEDED = SiteProfile(
     held_s=Spread(0.25, 0.5),
     lower_bound=True,
     released=Released(0, 99, 1),
+    released_bytes=ReleasedBytes(by_drop=594 * MIB, still_held=6 * MIB),
     holders=(
         holder("encoder.layers.0", 2, 4),
         holder("encoder.layers.1", 2, 2, "cuda:0"),
@@ -83,6 +85,7 @@ NEEDED = SiteProfile(
     exclusive_bytes=Spread(2.0 * MIB, 2.0 * MIB),
     reused_by=(ReusedBy("train.py", 11, 50),),
     released=Released(50, 0, 0),
+    released_bytes=ReleasedBytes(by_later_pass=100 * MIB),
     holders=(holder("encoder", 9, 2),),
 )
 PLAIN = SiteProfile("train.py", 11, "penalty", "backward", 50, 0, 0, "not-retained")

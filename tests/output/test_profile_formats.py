@@ -83,6 +83,12 @@ def test_a_table_that_does_not_fit_becomes_a_list(width: int) -> None:
 # --- speedscope ----------------------------------------------------------------------------------
 
 
+def test_text_and_page_say_what_became_of_kept_bytes() -> None:
+    words = "594.0 MiB released with the last reference, 6.0 MiB still held"
+    assert f"  train.py:4: {words}\n" in profile_renderer("text")(profile())
+    assert f"Of the bytes that were measured: {words}." in profile_renderer("html")(profile())
+
+
 def test_speedscope_keeps_its_format() -> None:
     for document in (rendered("speedscope"), rendered("speedscope", sites=())):
         jsonschema.validate(document, SPEEDSCOPE)

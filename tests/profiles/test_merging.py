@@ -16,6 +16,7 @@ from graphlint.profiles import (
     Profile,
     ProfileError,
     Released,
+    ReleasedBytes,
     ReusedBy,
     Series,
     SiteProfile,
@@ -49,6 +50,7 @@ def test_calls_are_added_up() -> None:
         exclusive_bytes=Spread(10.0, 12.0),
         held_s=Spread(1.0, 2.0),
         released=Released(1, 1, 0),
+        released_bytes=ReleasedBytes(8, 2, 0),
         reused_by=(ReusedBy("train.py", 9, 1),),
         holders=(HolderProfile("MulBackward0", "self", 12, 1),),
     )
@@ -59,6 +61,7 @@ def test_calls_are_added_up() -> None:
         verdict="partly",
         exclusive_bytes=Spread(20.0, 40.0),
         released=Released(0, 5, 1),
+        released_bytes=ReleasedBytes(0, 80, 30, 7, 3),
         reused_by=(ReusedBy("train.py", 9, 2), ReusedBy("train.py", 11, 1)),
         holders=(HolderProfile("ExpBackward0", "result", 40, 1),),
         left_bytes=Spread(8.0, 8.0),
@@ -69,6 +72,7 @@ def test_calls_are_added_up() -> None:
     assert merged.held_s == Spread(2 * 1.0 / 8, 2.0)
     assert merged.left_bytes == Spread(8.0, 8.0)
     assert merged.released == Released(1, 6, 1)
+    assert merged.released_bytes == ReleasedBytes(8, 82, 30, 7, 3)
     assert merged.reused_by == (ReusedBy("train.py", 9, 3), ReusedBy("train.py", 11, 1))
     assert merged.holders == second.holders
 

@@ -263,7 +263,7 @@ def test_output_when_the_program_ends(tmp_path: Path) -> None:
 SITE_KEYS = """
     filename row function kind passes retained_passes reused_passes verdict retained_bytes
     exclusive_bytes nodes held_s lower_bound reused_by released holders left_bytes
-    seen_passes measured_passes
+    seen_passes measured_passes released_bytes
 """.split()
 PROFILE_KEYS = """
     version program torch python rank world_size duration_s peak_retained_bytes truncated

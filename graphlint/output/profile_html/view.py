@@ -10,7 +10,7 @@ from typing import Any
 from graphlint.output import Sources
 from graphlint.output.profile_html.charts import series_name
 from graphlint.output.profile_html.listing import FileView, list_files
-from graphlint.output.profile_text import notes, ranks
+from graphlint.output.profile_text import ends, notes, ranks
 from graphlint.profiles import Profile, Series, SiteProfile
 from graphlint.rules import all_rules
 
@@ -71,6 +71,11 @@ class SiteView:
     def function(self) -> str:
         """The function that the call stands in, "" for a module."""
         return "" if self.site.function == "<module>" else self.site.function
+
+    @property
+    def ends(self) -> str:
+        """What became of the bytes that it kept, in words."""
+        return ends(self.site.released_bytes)
 
 
 @dataclass(frozen=True, slots=True)
