@@ -10,6 +10,7 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -35,6 +36,14 @@ class LazyGroup(click.Group):
         command = import_module(f"{__name__}.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the sub-command that is asked for; who names a file is told of `check`."""
+        if args and self.get_command(ctx, args[0]) is None and Path(args[0]).exists():
+            ctx.fail(f"{args[0]!r} is no command. To lint it: graphlint check {args[0]}")
+        return super().resolve_command(ctx, args)
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:

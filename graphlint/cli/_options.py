@@ -1,4 +1,4 @@
-"""Values of options that are lists: with commas between them, over several uses of the option."""
+"""Values of options: lists with commas in them, over several uses of the option, and rules."""
 
 from __future__ import annotations
 
@@ -29,3 +29,10 @@ def split_pairs(
             )
         pairs.append((glob, (selector,)))
     return tuple(pairs) or None
+
+
+def complete_codes(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Offer a shell the codes of rules that go on as what was typed does."""
+    from graphlint.rules import all_rules
+
+    return [rule.code for rule in all_rules() if rule.code.startswith(incomplete.upper())]

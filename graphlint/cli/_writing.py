@@ -13,11 +13,15 @@ def write(text: str, output_file: Path | None = None, err: bool = False) -> None
     """Write a text to a file, or to standard output (standard error, if told) without one."""
     # A file name may hold bytes that are no text: Python's stand-ins for them can't be written.
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    if output_file is None:
-        click.echo(text, nl=False, err=err, color=True)  # whoever wrote the text chose its colours
-        return
     try:
+        if output_file is None:
+            # Whoever wrote the text chose its colours.
+            click.echo(text, nl=False, err=err, color=True)
+            return
         output_file.parent.mkdir(parents=True, exist_ok=True)
         output_file.write_text(text, encoding="utf-8")
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise GraphlintError(f"{output_file}: can't be written: {error.strerror}.") from error
+        where = output_file or ("standard error" if err else "standard output")
+        raise GraphlintError(f"{where}: can't be written: {error.strerror}.") from error

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from graphlint.cli._options import split_lists, split_pairs
+from graphlint.cli._options import complete_codes, split_lists, split_pairs
 from graphlint.output import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,14 +23,25 @@ def _list(*names: str, help: str) -> Callable[[F], F]:  # noqa: A002
     return click.option(*names, multiple=True, callback=split_lists, metavar="LIST", help=help)
 
 
-@click.command("check")
+def _rules(*names: str, help: str) -> Callable[[F], F]:  # noqa: A002
+    return click.option(
+        *names,
+        multiple=True,
+        callback=split_lists,
+        metavar="LIST",
+        shell_complete=complete_codes,
+        help=help,
+    )
+
+
+@click.command("check", short_help="Lint files and folders.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 @_flag("--fix/--no-fix", default=None, help="Apply the safe fixes, and show what is left.")
 @_flag("--unsafe-fixes/--no-unsafe-fixes", help="Count unsafe fixes in, for --fix and --diff.")
 @_flag("--diff", help="Show what --fix would change, and change nothing.")
-@_list("--select", help="The rules to use: codes, their beginnings, names, or ALL.")
-@_list("--ignore", help="Rules to leave out.")
-@_list("--extend-select", help="Rules to use on top of the configured ones.")
+@_rules("--select", help="The rules to use: codes, their beginnings, names, or ALL.")
+@_rules("--ignore", help="Rules to leave out.")
+@_rules("--extend-select", help="Rules to use on top of the configured ones.")
 @click.option(
     "--per-file-ignores",
     multiple=True,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from graphlint.runtime.report import Report
 
 
-@click.command("demo")
+@click.command("demo", short_help="Lint and measure a bundled example.")
 def command() -> None:
     """Lint a bundled training script, run it under the recorder, and show both together."""
     from graphlint import demo

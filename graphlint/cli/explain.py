@@ -13,7 +13,7 @@ from graphlint.cli._settings import Settings
 from graphlint.errors import GraphlintError
 
 
-@click.command("explain")
+@click.command("explain", short_help="Tell what a line builds, visits, keeps or frees.")
 @click.argument("place", metavar="FILE:LINE")
 @click.option("--alone", is_flag=True, help="Look at this file alone, and not at its project.")
 @click.option(

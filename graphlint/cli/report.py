@@ -10,7 +10,7 @@ import click
 from graphlint.output import PROFILE_FORMATS
 
 
-@click.command("report")
+@click.command("report", short_help="Show a recorded profile.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 @click.option(
     "--format",

@@ -8,12 +8,13 @@ from difflib import get_close_matches
 
 import click
 
+from graphlint.cli._options import complete_codes
 from graphlint.errors import GraphlintError
 from graphlint.rules import Rule, all_rules
 
 
-@click.command("rule")
-@click.argument("code", required=False)
+@click.command("rule", short_help="Print the documentation of rules.")
+@click.argument("code", required=False, shell_complete=complete_codes)
 @click.option("--all", "every", is_flag=True, help="Print every rule.")
 @click.option(
     "--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True

@@ -31,6 +31,7 @@ class ProgramCommand(click.Command):
 
 @click.command(
     "run",
+    short_help="Run a program under the recorder.",
     cls=ProgramCommand,
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS]",

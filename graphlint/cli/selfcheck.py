@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _WRONG = 1
 
 
-@click.command("selfcheck")
+@click.command("selfcheck", short_help="Hold the recorder against torch's allocator.")
 @click.option(
     "--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # What is looked for in folders. A file that is named itself is linted whatever it is called.
 SUFFIXES = (".py",)
+_NOTEBOOK = ".ipynb"
 
 
 def discover(paths: Iterable[Path | str], config: Config) -> list[str]:
@@ -31,7 +32,7 @@ def discover(paths: Iterable[Path | str], config: Config) -> list[str]:
         The files, sorted, each once: as the paths were written, joined with what was found below.
 
     Raises:
-        GraphlintError: a path doesn't exist.
+        GraphlintError: a path doesn't exist, or is a notebook.
     """
     found: dict[str, str] = {}
     walk = _Walk(config.excluded)
@@ -39,6 +40,11 @@ def discover(paths: Iterable[Path | str], config: Config) -> list[str]:
         path = os.path.normpath(given)
         if not Path(path).exists():
             raise GraphlintError(f"{given}: no such file or folder. Check the path.")
+        if path.endswith(_NOTEBOOK):
+            raise GraphlintError(
+                f"{given}: notebooks can't be linted yet. Lint the script that "
+                "`jupyter nbconvert --to script` makes of it."
+            )
         entries = walk.files(path) if Path(path).is_dir() else [(path, os.path.realpath(path))]
         for name, real in entries:
             # Of a file and the links to it, the one that sorts first stands for all.

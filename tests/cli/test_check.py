@@ -130,6 +130,7 @@ def test_selection(graphlint: Run, folder: Path, options: list[str], codes: list
     [
         (["--select", "RG9"], "unknown rule selector `RG9`"),
         (["nowhere.py"], "nowhere.py: no such file or folder"),
+        (["book.ipynb"], "book.ipynb: notebooks can't be linted yet"),
         (["--config", "nowhere.toml"], "nowhere.toml: can't be read"),
         (["--selct", "RG1"], "No such option"),
         (["--min-confidence", "sure"], "'sure' is not one of"),
@@ -141,6 +142,7 @@ def test_selection(graphlint: Run, folder: Path, options: list[str], codes: list
 )
 def test_a_run_that_fails(graphlint: Run, folder: Path, options: list[str], said: str) -> None:
     put(folder / "a.py", UNNEEDED)
+    put(folder / "book.ipynb", "{}")
     status, out, err = graphlint("check", *options)
     assert (status, out) == (2, "")
     assert said in err
@@ -304,3 +306,13 @@ def test_colours(graphlint: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_names_are_shown_relative_to_the_working_folder(graphlint: Run, folder: Path) -> None:
     file = put(folder / "inner" / "a.py", UNNEEDED)
     assert graphlint("check", file, "--output-format", "concise").out.startswith("inner/a.py:5:1")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_findings_that_cannot_be_written(folder: Path) -> None:
+    put(folder / "a.py", UNNEEDED)
+    command = [sys.executable, "-m", "graphlint", "check", "a.py"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "graphlint: standard output: can't be written: No space left on device.\n"

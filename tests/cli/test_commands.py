@@ -32,6 +32,30 @@ def test_unknown_command(graphlint: Run) -> None:
     assert "chekc" in err
 
 
+def test_a_file_in_place_of_a_command(graphlint: Run, folder: Path) -> None:
+    (folder / "train.py").touch()
+    status, out, err = graphlint("train.py")
+    assert (status, out) == (2, "")
+    assert "graphlint check train.py" in err
+
+
+def test_help_names_each_command_in_a_whole_sentence(graphlint: Run) -> None:
+    shown = graphlint("--help").out.partition("Commands:\n")[2]
+    assert all(line.endswith(".") and "..." not in line for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("words", ["graphlint rule rg40", "graphlint check --ignore RG40"])
+def test_a_shell_completes_codes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setenv("_GRAPHLINT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().out == "plain,RG401\nplain,RG402\n"
+
+
 def test_interrupt_is_silent(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
