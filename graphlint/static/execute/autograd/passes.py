@@ -312,8 +312,7 @@ def _gradient(
 ) -> Ref:
     """Make one gradient: a constant, or with `create_graph` a node above what the pass visited.
 
-    The gradient's own graph reaches what the visited nodes saved: a layer's weight, and its input
-    too if a gradient for the weight is wanted.
+    The gradient's own graph reaches what the visited nodes saved.
     """
     if not request.creates:
         return state.tensor(request.call)
@@ -322,7 +321,7 @@ def _gradient(
     for number in visited:
         node = state.graph[number]
         leaves.update(leaf for leaf, _ in node.saved_leaves)
-        if node.op != "layer" or request.leaves is None or node.leaves & request.leaves:
+        if not _saves_for_weight_alone(node, request):
             inputs += node.saved_inputs
         if node.saves_output or node.saves is MAYBE:
             inputs.append(number)
@@ -343,3 +342,15 @@ def _gradient(
         saved_inputs=tuple(dict.fromkeys(inputs)),
     )
     return state.tensor(request.call, node_id)
+
+
+def _saves_for_weight_alone(node: Node, request: Request) -> bool:
+    """Whether a node saved its input for the gradient of a weight, which a pass doesn't want.
+
+    That is so of matrix products alone: the gradient of every other layer leads to the layer's
+    input, even that of a convolution, where it counts for nothing (torch 2.13,
+    `tools/autograd/derivatives.yaml`).
+    """
+    if node.op != "linear" or len(node.inputs) != 1 or request.leaves is None:
+        return False
+    return not node.leaves & request.leaves

@@ -39,6 +39,8 @@ from graphlint.static.knowledge.layers import CONTAINERS, WRAPPERS, find_layer
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
 
+LINEAR = {"Linear": "linear", "LazyLinear": "linear"}
+"""Layers that are one known op, by the name of that op."""
 UNKNOWN_LAYER = Row(Op(MAYBE, "?*"), weights="?")
 
 
@@ -194,7 +196,8 @@ def call_layer(ex: Executor, state: State, call: Invocation, ref: Ref, layer: La
         if layer.attrs.get("training") == FALSE:
             return [(state, args[0] if args else NONE)]
         row = replace(row, op=replace(row.op, saves=YES))
-    return [(state, _apply_layer(state, call, ref, row))]
+    op = LINEAR.get(layer.name, "layer")
+    return [(state, _apply_layer(state, call, ref, op, row))]
 
 
 def _call_in_turn(
@@ -210,7 +213,7 @@ def _call_in_turn(
     return results
 
 
-def _apply_layer(state: State, call: Invocation, ref: Ref, row: Row) -> Value:
+def _apply_layer(state: State, call: Invocation, ref: Ref, op: str, row: Row) -> Value:
     if not row.weights:
         adopt_unknown(state, call.node, call.values)
     inputs = op_inputs(state, row.op, call.args, call.keywords)
@@ -218,7 +221,7 @@ def _apply_layer(state: State, call: Invocation, ref: Ref, row: Row) -> Value:
         weight, bias = frozenset((weight_leaf(ref),)), frozenset((bias_leaf(ref),))
         inputs.append(Input(row.weights[0], (), weight - state.frozen, weight))
         inputs.append(Input(".", (), bias - state.frozen, bias))
-    made = record_op(state, call.node, "layer", row.op, inputs)
+    made = record_op(state, call.node, op, row.op, inputs)
     tensor = state.tensor(call.node, made)
     if row.returns == "pair":
         return Tuple((tensor, state.tensor(call.node, made)))
