@@ -30,6 +30,7 @@ penalty = (slopes.norm(dim=1) - 1).pow(2).mean()
 * the gradient is detached, turned into a number, or used under `no_grad`;
 * it moves weights or inputs (`weight - rate * slope`, the first-order form of MAML, adversarial
   steps) or scales a loss (an adaptive weight);
+* it is a gradient for weights, which another gradient is to match;
 * the loss that it is added to is never differentiated;
 * `create_graph` is a variable of unknown value.
 

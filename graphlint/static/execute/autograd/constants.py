@@ -3,8 +3,9 @@
 # Note [Constants in losses]
 Most programs that use a gradient's value want no derivative of it: it moves weights and inputs, or
 scales a loss. A *penalty* wants one: it says how large the gradient is, and is added to a loss. A
-*residual* does too: the gradient of an output is added to something made of that output, as in a
-differential equation. Both stand in `State.facts` (Note [Facts about gradients]).
+*residual* does too: the gradient of an output for an input is added to something made of that
+output, as in a differential equation; gradients for weights are added to make them match, with one
+of them a constant on purpose. Both stand in `State.facts` (Note [Facts about gradients]).
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ ADDING = frozenset("add sub neg mul div sum mean stack true_divide".split())
 """Ops that combine losses into one."""
 WEIGHING = frozenset("mul div true_divide add sub matmul mm mv dot bmm where lerp".split())
 """Ops whose operands all have a part in the result's gradient."""
+WEIGHTS = frozenset(("weight", "bias", "unknown"))
+"""The kinds of leaves that are a layer's parameters, or those of a module that is not known."""
 MOST_ITEMS = 3
 MOST_TERMS = 4
 
@@ -71,6 +74,8 @@ def surely_off(flag: Value | None) -> bool:
 
 def make_term(state: State, request: Request) -> Term:
     """Return the term that a pass without `create_graph` makes."""
+    if any(kind in WEIGHTS for kind, *_ in request.leaves or ()):
+        return Term(request.site, frozenset())
     moved = reachable(state.graph, request.nodes or ())
     return Term(request.site, _outputs(state, _parts(state.graph, request.roots)) - set(moved))
 
