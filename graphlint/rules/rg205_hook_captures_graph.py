@@ -31,7 +31,8 @@ def step(inputs):
 * what the function holds is detached, a number, or a tensor that the graph is built on;
 * somebody has the handle that `register_hook` returns, and may remove the hook;
 * the variable is bound to something else, or deleted, before its function ends;
-* the tensor is a variable of the file: functions don't hold these.
+* the tensor is a variable of the file: functions don't hold these;
+* it is an attribute of an object that lives on, and is overwritten when that is used again.
 
 ## Fix safety
 There is no automatic fix: have the function use the gradient that it is given, or a detached copy;

@@ -10,6 +10,9 @@ torch 2.13.0; `tests/fixtures/test_hooks.py` does so again).
 
 Variables of a file are no part of a function, and what a variable is bound to later counts: so the
 question is asked at a path's end. A hook whose handle is kept may be removed, and is not judged.
+
+An object whose method is the hook holds one graph at a time: the next pass puts another in its
+place. So it is a leak where objects come and go, and none where one lives on, or is used again.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.paths.graph import Leaf, surely_reachable
 from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.keys import object_key
 from graphlint.static.execute.paths.values import (
     Address,
     Env,
@@ -81,14 +85,43 @@ def note_handle_dropped(state: State, call: ir.Node) -> None:
 def settle_hooks(ex: Executor, state: State) -> None:
     """Tell the hooks whose functions hold the graph that holds them, at a path's end."""
     hooks = [about for (name, _), about in state.facts.items() if name == "hook"]
-    for hook in (hook for hook in hooks if hook.dropped and _is_here(state, hook.function)):
-        for name, value, doubts in _held(state, hook.function):
-            made = next((n for n in state.nodes(value) if _leads_to(state, n, hook)), None)
-            if made is not None:
-                node = state.graph[made]
-                place = site_of(node.place, node.frame)
-                ex.records.hook_cycles[HookCycle(hook.site, place, name, doubts)] = None
-                break
+    owners = [owner for hook in hooks if (owner := _owner(hook.function)) is not None]
+    reused = {owner for owner in owners if owners.count(owner) > 1 or _lives_on(state, owner)}
+    for hook in hooks:
+        if hook.dropped and _is_here(state, hook.function) and _owner(hook.function) not in reused:
+            _settle(ex, state, hook)
+
+
+def _settle(ex: Executor, state: State, hook: Hook) -> None:
+    for name, value, doubts in _held(state, hook.function):
+        made = next((n for n in state.nodes(value) if _leads_to(state, n, hook)), None)
+        if made is not None:
+            node = state.graph[made]
+            place = site_of(node.place, node.frame)
+            ex.records.hook_cycles[HookCycle(hook.site, place, name, doubts)] = None
+            return
+
+
+def _owner(function: Value) -> Ref | None:
+    """Return the object whose method a function is."""
+    if isinstance(function, Partial):
+        return _owner(function.func)
+    bound = function.bound if isinstance(function, Func) else None
+    return bound if isinstance(bound, Ref) else None
+
+
+def _lives_on(state: State, owner: Ref) -> bool:
+    """Whether a variable of a file leads to an object, or a caller that is not known has it."""
+    todo = [a for a, each in state.heap.items() if isinstance(each, Env) and each.parent is None]
+    entries = (frame.place for frame in state.frame.chain() if frame.kind == "entry")
+    todo += [place.address for place in entries if isinstance(place, Ref)]
+    seen: set[Address] = set()
+    while todo:
+        address = todo.pop()
+        if address not in seen:
+            seen.add(address)
+            todo += object_key(state.heap[address], 0)[1]
+    return owner.address in seen
 
 
 def _is_here(state: State, function: Value) -> bool:
