@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
+from graphlint.profiles import Profile
 from graphlint.runtime.profile import profile
+from graphlint.runtime.report import Report
 
 
 @magics_class
@@ -29,9 +32,29 @@ class GraphlintMagics(Magics):
         with profile(every=options.every, output=options.output) as recorded:
             # What the cell raises is shown by the shell itself, as it is without the magic.
             self.shell.run_cell(code)
-        print(recorded.report)
+        shown = _renamed(recorded.report.to_dict(), self._cell)
+        shown["program"] = "statement" if cell is None else "cell"
+        print(Report(Profile.from_dict(shown)))
+
+    def _cell(self, filename: str) -> str | None:
+        """Return how the shell's tracebacks call a cell's file (`In[3]`), None for other files."""
+        described = self.shell.compile.format_code_name(filename)
+        return described[1] if described else None
 
 
 def load_ipython_extension(shell: Any) -> None:
     """Make the magics known; IPython calls this for `%load_ext graphlint`."""
     shell.register_magics(GraphlintMagics)
+
+
+def _renamed(data: Any, name: Callable[[str], str | None]) -> Any:
+    """Return data with other names for files, which stand alone or before a colon."""
+    if isinstance(data, dict):
+        return {key: _renamed(value, name) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_renamed(value, name) for value in data]
+    if isinstance(data, str):
+        file, colon, rest = data.rpartition(":")
+        before = name(file) if colon else None
+        return name(data) or (f"{before}:{rest}" if before else data)
+    return data

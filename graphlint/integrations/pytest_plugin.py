@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,28 +86,32 @@ def _limit_of(item: pytest.Item) -> int | None:
         return None
     from graphlint.integrations.sizes import parse_bytes
 
-    try:
-        (size,) = [*mark.args, *mark.kwargs.values()]
-        return parse_bytes(size)
-    except (ValueError, TypeError) as error:
-        raise pytest.UsageError(
-            f"{item.nodeid}: limit_retained takes one size, as in limit_retained('10 MB'): {error}"
-        ) from error
+    sizes, wrong = [*mark.args, *mark.kwargs.values()], ""
+    if len(sizes) == 1:
+        try:
+            return parse_bytes(sizes[0])
+        except (ValueError, TypeError) as error:
+            wrong = f": {error}"
+    raise _misuse(f"limit_retained takes one size, as in limit_retained('10 MB'){wrong}.")
 
 
 def _growth_of(item: pytest.Item) -> Growth | None:
     mark = item.get_closest_marker("no_graph_growth")
     if mark is None:
         return None
-    try:
+    growth = None
+    with suppress(TypeError):
         growth = Growth(*mark.args, **mark.kwargs)
-    except TypeError as error:
-        raise pytest.UsageError(f"{item.nodeid}: no_graph_growth: {error}") from error
-    if growth.warmup < 1 or growth.steps < 2:
-        raise pytest.UsageError(
-            f"{item.nodeid}: no_graph_growth needs warmup >= 1 and steps >= 2 to compare runs."
+    if growth is None or growth.warmup < 1 or growth.steps < 2:
+        raise _misuse(
+            "no_graph_growth takes warmup (at least 1) and steps (at least 2), and no more."
         )
     return growth
+
+
+def _misuse(what: str) -> BaseException:
+    """Return what fails the test that a mark is wrong at, with that sentence alone."""
+    return pytest.fail.Exception(what, pytrace=False)
 
 
 def _require_torch() -> None:
@@ -134,10 +139,10 @@ def _repeat(item: pytest.Item, growth: Growth) -> Census | None:
 
 def _growing(grown: Census, growth: Growth, report: Report) -> str:
     """Say how much grows, what holds it, and what to do."""
-    from graphlint.output.profile_text import format_bytes
+    from graphlint.output.profile_text import format_bytes, keeper
 
     held = next(iter(report.held_by), None)
-    culprit = f"The {held.kind} `{held.name}` ({held.where})" if held else "Something"
+    culprit = f"The {keeper(held.kind)} `{held.name}` ({held.where})" if held else "Something"
     least = "at least " if grown.truncated else ""
     return (
         f"More graphs are alive after every run of this test: {least}{grown.nodes} nodes and "
@@ -213,7 +218,12 @@ class Session:
         from graphlint.profiles.merging import merge
 
         profiles = [*([self._profiling.report.profile] if self._has_run else ()), *self._of_workers]
-        ran = [replace(profile, program="pytest") for profile in profiles if profile.sites]
+        # Workers are no ranks of one program: their time lines would count as such.
+        ran = [
+            replace(profile, program="pytest", timelines=())
+            for profile in profiles
+            if profile.sites
+        ]
         terminalreporter.section("graphlint")
         terminalreporter.write_line(
             render(merge(ran), columns(sys.stdout))
