@@ -25,6 +25,8 @@ or, where nothing reads the gradients between the passes, `sum(losses).backward(
 ## Silent when
 * the flag is already off on the last iteration (`i < n - 1`);
 * something after the loop visits the graph once more;
+* the loop goes on to other graphs, built in the meantime, so that it is not its last iteration
+  alone that keeps one for nobody;
 * the graph travels from one iteration to the next (that is RG108).
 
 ## Fix safety
@@ -46,6 +48,8 @@ def check(trace: Trace) -> Iterator[Claim]:
     """Yield every flag that only the last pass of each run has no use for."""
     for kept in trace.retentions():
         if not kept.needed_but_last or kept.implied or kept.carried or trace.clashes_at(kept.site):
+            continue
+        if kept.site in trace.regrouping:
             continue
         witness = (
             Event(kept.site, "visits again what the iteration before kept"),

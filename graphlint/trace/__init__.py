@@ -94,6 +94,8 @@ class Trace:
         hook_cycles: hooks that hold the graph that holds them.
         evaluations: calls of models in evaluation mode that build graphs for nobody.
         meetings: passes that visit what earlier ones visited, each distinct outcome once.
+        regrouping: calls whose loop goes on to other graphs, which are built in the meantime, and
+            visits each of them several times.
         observed: the trace comes from a real run.
     """
 
@@ -114,6 +116,7 @@ class Trace:
     evaluations: tuple[Evaluation, ...] = ()
     meetings: tuple[Meeting, ...] = ()
     alone: frozenset[Site] = frozenset()
+    regrouping: frozenset[Site] = frozenset()
     observed: bool = False
 
     def retentions(self) -> Iterator[Retention]:

@@ -63,6 +63,9 @@ class Executor:
         self.called: set[ir.Function] = set()
         self.running_callbacks: set[ir.Function] = set()
         self.again = False  # the file is run once more, for passes that were not met
+        self.asked: dict[
+            tuple[ir.Node, ir.Node], frozenset[int]
+        ] = {}  # the iterations that loops ask for
         self.renewed = False  # another method changes what the entry point's methods read
         self._evaluate = evaluate
         self._run = run

@@ -11,7 +11,7 @@ from graphlint.static.execute.autograd.holds import note_visit
 from graphlint.static.execute.autograd.meetings import remember
 from graphlint.static.execute.autograd.telling import told
 from graphlint.static.execute.paths.compiled import COMPILED_OP
-from graphlint.static.execute.paths.frames import Frame
+from graphlint.static.execute.paths.frames import Frame, Loop
 from graphlint.static.execute.paths.graph import (
     Freed,
     Leaf,
@@ -22,6 +22,7 @@ from graphlint.static.execute.paths.graph import (
     surely_reachable,
 )
 from graphlint.static.execute.paths.state import Pending, State
+from graphlint.static.execute.paths.suppositions import supposed_between
 from graphlint.static.execute.paths.values import (
     Const,
     NodeId,
@@ -184,6 +185,7 @@ def _report_freed(
         past = state.past.get(state.freed[nodes[0]].number)
         frame = past.frame if past is not None else first.frame
         doubts = state.freed[nodes[0]].doubts | _called_again(ex, state, frame)
+        doubts |= supposed_between(state, frame, state.freed[nodes[0]].call)
         built = site_of(first.place, first.frame)
         clash = Clash(Broken.FREED, earlier, request.site, built, travels, None, doubts)
         ex.records.clash(clash)
@@ -229,6 +231,7 @@ def _link_reuses(
 ) -> int | None:
     """Tell the passes that kept visited nodes; return the chain that this pass goes on with."""
     reused: dict[int, tuple[bool, bool]] = {}
+    within: dict[int, set[Loop]] = {}
     plain = plainly_reachable(state.graph, request.roots)
     for number in visited:
         node = state.graph[number]
@@ -238,6 +241,7 @@ def _link_reuses(
             travels, certain = reused.get(keeper, (False, False))
             certain = certain or (number in plain and (node.saves is YES or node.opaque))
             reused[keeper] = (travels or node in carried, certain)
+            within.setdefault(keeper, set()).update(node.frame.loops if node.frame else ())
     chains = []
     for keeper, (travels, certain) in reused.items():
         pending = state.pending.get(keeper)
@@ -246,7 +250,8 @@ def _link_reuses(
             apart = pending.call is request.call and not pending.frame.precedes(state.frame)
             reuse = Reuse(request.site, travels, certain, prebuilt, apart)
             if reuse not in pending.reuses:
-                pending = replace(pending, reuses=(*pending.reuses, reuse))
+                around = pending.within | (within[keeper] & pending.frame.loops.keys())
+                pending = replace(pending, reuses=(*pending.reuses, reuse), within=around)
                 state.pending[keeper] = pending
                 ex.records.reuse(pending)
             if pending.site == request.site and pending.origin == request.origin:
@@ -307,12 +312,23 @@ def _keep(
         doubts=_doubts(nodes, own) | _handed(state, visited),
         open_ended=open_ended,
         compiled=any(node.op == COMPILED_OP for node in nodes),
+        behind=_behind(state, request.call) if chain is None else frozenset(),
     )
     doubts = pending.doubts if chain is None else _in_chain(pending)
     state.pending[number] = replace(pending, doubts=doubts)
     for node in visited:
         if state.graph[node].saves is not NO:
             state.kept[node] = (*state.kept.get(node, ()), number)
+
+
+def _behind(state: State, call: ir.Call) -> frozenset[frozenset[Loop]]:
+    """Return the loops that have gone on since each earlier pass of a call."""
+    now = state.frame.loops
+    past = (past.frame.loops for past in state.past.values() if past.call is call)
+    return frozenset(
+        frozenset(loop for loop, index in loops.items() if now.get(loop, index) > index)
+        for loops in past
+    )
 
 
 def _handed(state: State, visited: Sequence[NodeId]) -> frozenset[Doubt]:

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.language.asked import asked
 from graphlint.static.execute.language.targets import assign
-from graphlint.static.execute.library.items import iterate
+from graphlint.static.execute.library.items import gather
 from graphlint.static.execute.library.subscripts import dict_key
 from graphlint.static.execute.paths.branches import truth
+from graphlint.static.execute.paths.lengths import length
+from graphlint.static.execute.paths.numbers import is_exact
 from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.suppositions import suppose_longer
 from graphlint.static.execute.paths.values import Dict, Env, List, Tuple, Value
 
 if TYPE_CHECKING:
@@ -26,16 +30,25 @@ def comprehension(ex: Executor, node: ir.Comprehension, state: State) -> Results
     scope = state.new(node, Env({}, outer))
     state.stack, state.env = (*state.stack, outer), scope.address
     results: Results = []
-    for after, items, length in _loop(ex, node, node.generators, state, ()):
+    for after, items, size in _loop(ex, node, node.generators, state, ()):
         after.stack, after.env = after.stack[:-1], outer
         if node.kind == "dict":
             pairs = [item.items for item in items if isinstance(item, Tuple)]
-            made = Dict({dict_key(key): value for key, value in pairs}, length is not None)
+            made = Dict({dict_key(key): value for key, value in pairs}, size is not None)
             results.append((after, after.new(node, made)))
         else:
             kind = "set" if node.kind == "set" else "list"
-            results.append((after, after.new(node, List(items, length, kind))))
+            results.append((after, after.new(node, _listed(node, items, size, kind))))
     return results
+
+
+def _listed(
+    node: ir.Comprehension, items: tuple[Value, ...], size: Value | None, kind: str
+) -> List:
+    """Make the list of a comprehension; a constant length is that of one that was abridged."""
+    if size is None or not is_exact(size):
+        return List(items, size, kind)
+    return List(items, None, kind, total=size.value if len(node.generators) == 1 else None)
 
 
 def _loop(
@@ -51,8 +64,13 @@ def _loop(
     state.temps = (*state.temps, Tuple(made))
     for before, source in ex.eval(generator.iter, state):
         before.temps = before.temps[:-1]
-        items = iterate(ex, before, source, generator)
-        paths: list[Made] = [(before, made, items.length)]
+        body = (*generator.tests, *node.item)
+        wanted = asked(ex, before, generator, generator.target, body)
+        items = gather(ex, before, source, generator, wanted)
+        if items.supposed:
+            suppose_longer(before, generator)
+        count = length(before, source) if items.skips else None
+        paths: list[Made] = [(before, made, items.length or count)]
         for index, item in enumerate(items.values):
             paths = [
                 after
@@ -76,14 +94,14 @@ def _iteration(
     item: Value,
     items: tuple[Value, ...],
 ) -> list[Made]:
-    state, made, length = path
+    state, made, known = path
     temps = state.temps
     state.temps = (*temps, Tuple(made), Tuple(items))
     frame = ex.enter(state, generator, "loop", index=index)
     results: list[Made] = []
     for bound in assign(ex, state, generator.target, item, generator):
         for tested, keep, sure in _tests(ex, generator.tests, bound):
-            size = length if sure else tested.sym(node, "length")
+            size = known if sure else tested.sym(node, "length")
             if not keep:
                 results.append((tested, made, size))
             elif inner:

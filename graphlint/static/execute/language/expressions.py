@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
-from graphlint.static.execute.autograd.grad_reads import note_compared
 from graphlint.static.execute.language import calls
+from graphlint.static.execute.language.comparisons import comparison
 from graphlint.static.execute.language.comprehensions import comprehension
 from graphlint.static.execute.library import subscripts
 from graphlint.static.execute.library.attributes import get_attribute
@@ -20,7 +20,6 @@ from graphlint.static.execute.paths.branches import negate, truth
 from graphlint.static.execute.paths.generators import note_yield
 from graphlint.static.execute.paths.numbers import (
     arithmetic,
-    compare,
     depends_on_position,
     is_exact,
     join_text,
@@ -29,15 +28,12 @@ from graphlint.static.execute.paths.numbers import (
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.suppositions import note_supposition
 from graphlint.static.execute.paths.values import (
-    FALSE,
     NONE,
-    TRUE,
     Const,
     Dict,
     External,
     Imported,
     List,
-    Ref,
     Sym,
     Tuple,
     Value,
@@ -183,72 +179,6 @@ def _decided(left: Value, way: bool) -> Value:
     return left
 
 
-def _compare(ex: Executor, node: ir.Compare, state: State) -> Results:
-    results: Results = []
-    for after, (left, right) in ex.eval_each((node.left, node.right), state):
-        note_compared(ex, after, left, right)
-        results.append((after, _compared(after, node, left, right)))
-    return results
-
-
-def _compared(state: State, node: ir.Compare, left: Value, right: Value) -> Value:
-    identity = node.op in ("Is", "IsNot")
-    if node.op in ("In", "NotIn"):
-        return _contains(state, node.op, left, right)
-    if not identity and (is_tensor(state, left) or is_tensor(state, right)):
-        return state.tensor(node)
-    if identity or node.op in ("Eq", "NotEq"):
-        same = _same(left, right, identity)
-        if same is not None:
-            return TRUE if same == (node.op in ("Is", "Eq")) else FALSE
-    return compare(state, node.op, left, right)
-
-
-def _same(left: Value, right: Value, identity: bool) -> bool | None:
-    """Whether two values are the same object, or equal, None where that can't be told."""
-    if isinstance(left, (Sym, Const)) and isinstance(right, (Sym, Const)):
-        return _same_as_none(left, right)
-    if isinstance(left, Ref) and isinstance(right, Ref):
-        return left.address == right.address or (False if identity else None)
-    if isinstance(left, Sym) or isinstance(right, Sym):
-        return None
-    if isinstance(left, Const) or isinstance(right, Const):
-        return False
-    if isinstance(left, Tuple) and isinstance(right, Tuple) and _differ(left, right):
-        return False
-    return True if left == right else None
-
-
-def _differ(left: Tuple, right: Tuple) -> bool:
-    """Whether two tuples surely are different: in length, or in a constant."""
-    pairs = zip(left.items, right.items, strict=False)
-    known = [(a, b) for a, b in pairs if is_exact(a) and is_exact(b)]
-    return len(left.items) != len(right.items) or any(a.value != b.value for a, b in known)
-
-
-def _same_as_none(left: Sym | Const, right: Sym | Const) -> bool | None:
-    for one, other in ((left, right), (right, left)):
-        if one == NONE and isinstance(other, Sym) and other.node is not None:
-            return False
-    return None
-
-
-def _contains(state: State, op: str, left: Value, right: Value) -> Value:
-    found = None
-    if is_exact(left):
-        mapping = state.get(right, Dict)
-        if mapping and not mapping.open:
-            found = left.value in mapping.items
-        listed = state.get(right, List)
-        items = listed.items if listed and listed.length is None else ()
-        items = right.items if isinstance(right, Tuple) else items
-        if items and all(map(is_exact, items)):
-            found = left.value in [item.value for item in items if isinstance(item, Const)]
-    if found is not None:
-        return TRUE if found == (op == "In") else FALSE
-    return compare(state, op, left, right)
-
-
 def _binary(ex: Executor, node: ir.Binary, state: State) -> Results:
     return [
         (after, binary(ex, after, node, node.op, left, right))
@@ -365,7 +295,7 @@ EVALUATE: dict[type, Callable[..., Results]] = {
     ir.Dict: _dict,
     ir.Unary: _unary,
     ir.Boolean: _boolean,
-    ir.Compare: _compare,
+    ir.Compare: comparison,
     ir.Binary: _binary,
     ir.IfElse: _if_else,
     ir.Walrus: _walrus,

@@ -1,4 +1,4 @@
-"""Statements with blocks: branches, loops, `with`, `try` and `match`."""
+"""Statements with blocks: branches, `with`, `try` and `match`."""
 
 from __future__ import annotations
 
@@ -11,28 +11,17 @@ from graphlint.static.execute.autograd.evaluations import (
     note_unknown_context,
 )
 from graphlint.static.execute.autograd.merge import NEXT, Flow, Outcome, merge
+from graphlint.static.execute.language.loops import for_stmt, while_stmt
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.targets import assign
-from graphlint.static.execute.library.items import Items, iterate
-from graphlint.static.execute.library.ops import is_tensor
 from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.classes import find_method
-from graphlint.static.execute.paths.generators import catch_up, restore
+from graphlint.static.execute.paths.generators import restore
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import compare
-from graphlint.static.execute.paths.skipping import Heap, skip_iterations
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.suppositions import note_supposition
-from graphlint.static.execute.paths.values import (
-    NONE,
-    Const,
-    Context,
-    Func,
-    List,
-    Ref,
-    Tuple,
-    Value,
-)
+from graphlint.static.execute.paths.values import NONE, Context, Func, List, Ref, Value
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
@@ -46,130 +35,6 @@ def if_stmt(ex: Executor, node: ir.If, state: State) -> list[Outcome]:
             note_supposition(decided, node.test, test, way)
             outcomes += run_block(ex, node.body if way else node.orelse, decided)
     return merge(ex, outcomes)
-
-
-# ------------------------------------------------------------------------------------ loops
-def for_stmt(ex: Executor, node: ir.For, state: State) -> list[Outcome]:
-    """Run `for` over the items that `iterate` chooses (Note [Linear values])."""
-    outcomes: list[Outcome] = []
-    for after, source in ex.eval(node.iter, state):
-        items = iterate(ex, after, source, node.iter)
-        at_first, running = dict(after.heap), [after]
-        for index, item in enumerate(items.values):
-            if index and items.skips:
-                _skip(running, node, index, at_first)
-            running, left = _iteration(ex, node, running, index, item, items)
-            outcomes += left
-        for done in running:
-            outcomes += run_block(ex, node.orelse, done)
-    return merge(ex, outcomes)
-
-
-def _skip(states: Sequence[State], loop: ir.Node, index: int, before: Heap) -> None:
-    """Leave open what iterations that are not run have counted (Note [Skipped iterations])."""
-    for state in states:
-        frame = state.frame
-        state.frame = state.frames.enter(frame, loop, "loop", index=index)
-        skip_iterations(state, before)
-        state.frame = frame
-
-
-def _iteration(
-    ex: Executor,
-    node: ir.For,
-    running: list[State],
-    index: int,
-    item: Value,
-    items: Items,
-) -> tuple[list[State], list[Outcome]]:
-    """Run a loop's body once: the states that go on, and those that left the loop."""
-    ended: list[Outcome] = []
-    for state in running:
-        frame, temps = state.frame, state.temps
-        state.temps = (*temps, Tuple(items.values))
-        within = items.yielded[index] if index < len(items.yielded) else None
-        ex.enter(state, node, "loop", index=index, within=within)
-        if within is not None:
-            catch_up(state, within)
-        for bound in assign(ex, state, node.target, item, node):
-            for after, flow in run_block(ex, node.body, bound):
-                after.frame, after.temps = frame, temps
-                ended.append((after, flow))
-    return _sort_out(ex, ended)
-
-
-def _sort_out(ex: Executor, ended: list[Outcome]) -> tuple[list[State], list[Outcome]]:
-    going: list[Outcome] = []
-    left: list[Outcome] = []
-    for state, flow in ended:
-        if flow.kind in ("next", "continue"):
-            going.append((state, NEXT))
-        else:
-            left.append((state, NEXT if flow.kind == "break" else flow))
-    return [state for state, _ in merge(ex, going)], left
-
-
-def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
-    """Run `while`: two iterations, and up to five while all conditions in it are known."""
-    outcomes: list[Outcome] = []
-    at_first, running = dict(state.heap), [state]
-    settled = True
-    for index in range(ex.budget.iterations + 1):
-        ended: list[Outcome] = []
-        forks = ex.forks(running)
-        for before in running:
-            frame = before.frame
-            ex.enter(before, node, "loop", index=index)
-            for after, test in ex.eval(node.test, before):
-                for decided, way in _while_goes_on(ex, node, after, test, index, settled):
-                    if way:
-                        if _skips(ex, node, test, index, settled):
-                            skip_iterations(decided, at_first)
-                        ended += run_block(ex, node.body, decided)
-                    else:
-                        decided.frame = frame
-                        outcomes += run_block(ex, node.orelse, decided)
-            for after, _ in ended:
-                after.frame = frame
-        settled = settled and ex.forks(after for after, _ in ended) == forks
-        running, left = _sort_out(ex, ended)
-        outcomes += left
-        if not running:
-            break
-    return merge(ex, [*outcomes, *((s, NEXT) for s in running)])
-
-
-def _skips(ex: Executor, node: ir.While, test: Value, index: int, settled: bool) -> bool:
-    """Whether an iteration of a loop stands for later ones: it is the last that is run.
-
-    Of a loop that counts to a known number all iterations are run, if they are few.
-    """
-    counts = isinstance(test, (Const, Ref)) and not isinstance(node.test, ir.Const)
-    return index > 0 and (not counts or index == (ex.budget.iterations if settled else 1))
-
-
-def _while_goes_on(
-    ex: Executor, node: ir.While, state: State, test: Value, index: int, settled: bool
-) -> list[tuple[State, bool]]:
-    """Decide whether a loop runs once more; an endless one ends after its second iteration.
-
-    A condition that can't be told holds for two iterations and then fails: what a loop that runs
-    once does is a part of what one that runs twice does. A counter that is known is followed.
-    """
-    goes_on = index < 2 or (settled and index < ex.budget.iterations)
-    if isinstance(test, Const):
-        once_more = settled and not isinstance(node.test, ir.Const)
-        goes_on = goes_on or (once_more and index == ex.budget.iterations)
-        return [(state, bool(test.value) and goes_on)]
-    if isinstance(test, Ref):
-        ways = truth(state, test)
-        if len(ways) == 1 and not is_tensor(state, test):
-            return [(state, ways[0][1] and index < ex.budget.iterations)]
-        return [(s, way and index < 2) for s, way in ways]
-    ways = truth(state, test)
-    if len(ways) == 1:  # it was decided before: `while not done` after `if done`
-        return [(s, way and index < 2) for s, way in ways]
-    return [(s, way) for s, way in ways if way is (index < 2)]
 
 
 # ------------------------------------------------------------------------------------- with

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.library.attributes import get_attribute, set_attribute
-from graphlint.static.execute.library.items import Items, every, iterate, length
+from graphlint.static.execute.library.items import Items, every, gather
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.lengths import length
 from graphlint.static.execute.paths.numbers import (
     arithmetic,
     depends_on_position,
@@ -94,8 +95,8 @@ def make_list(ex: Executor, state: State, call: Invocation) -> Results:
 
 def all_items(ex: Executor, state: State, node: ir.Node, value: Value) -> Items:
     """Return all items that are known of any iterable, lazy ones too."""
-    lazy = isinstance(value, (Range, Enumerate, Zip))
-    return iterate(ex, state, value, node) if lazy else every(ex, state, value, node)
+    lazy = isinstance(value, (Const, Range, Enumerate, Zip))
+    return gather(ex, state, value, node) if lazy else every(ex, state, value, node)
 
 
 def _tuple(ex: Executor, state: State, call: Invocation) -> Results:
@@ -111,16 +112,25 @@ def _reversed(ex: Executor, state: State, call: Invocation) -> Results:
 
 
 def _dict(ex: Executor, state: State, call: Invocation) -> Results:
-    args = call.args
-    given = state.get(args[0], Dict) if args else None
-    pairs = all_items(ex, state, call.node, args[0]).values if args and given is None else ()
-    items = dict(given.items) if given else {}
-    for pair in pairs:
-        if isinstance(pair, Tuple) and len(pair.items) == 2 and isinstance(pair.items[0], Const):
-            items[pair.items[0].value] = pair.items[1]
-    is_open = (given.open if given else bool(args)) or "**" in call.keywords
+    items, is_open = _entries(ex, state, call.node, call.args[0]) if call.args else ({}, False)
     items.update({k: v for k, v in call.keywords.items() if k != "**"})
-    return [(state, state.new(call.node, Dict(items, is_open)))]
+    return [(state, state.new(call.node, Dict(items, is_open or "**" in call.keywords)))]
+
+
+def _entries(
+    ex: Executor, state: State, node: ir.Node, given: Value
+) -> tuple[dict[Any, Value], bool]:
+    """Return what a dictionary is made of, and whether there may be more entries."""
+    found = state.get(given, Dict)
+    if found:
+        return dict(found.items), found.open
+    pairs = all_items(ex, state, node, given)
+    known = {
+        pair.items[0].value: pair.items[1]
+        for pair in pairs.values
+        if isinstance(pair, Tuple) and len(pair.items) == 2 and is_exact(pair.items[0])
+    }
+    return known, pairs.skips or len(known) < len(pairs.values)
 
 
 def _sum(ex: Executor, state: State, call: Invocation) -> Results:
@@ -253,6 +263,11 @@ def _kind_of(state: State, value: Value) -> tuple[str, ...] | None:
     return None
 
 
+def _id(ex: Executor, state: State, call: Invocation) -> Results:
+    named = call.args[0].address if call.args and isinstance(call.args[0], Ref) else None
+    return [(state, state.sym(call.node, "number") if named is None else Const(named))]
+
+
 def _print(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, NONE)]
 
@@ -286,6 +301,7 @@ HANDLERS: Mapping[str, Handler] = {
     "setattr": _setattr,
     "next": _next,
     "isinstance": _isinstance,
+    "id": _id,
     "print": _print,
     "tqdm.tqdm": _first,
     "tqdm.auto.tqdm": _first,

@@ -85,6 +85,10 @@ def call_dict(
         return [(state, state.new(call.node, List(tuple(map(_key, found.items)), length)))]
     if name in ("get", "pop", "setdefault") and call.args:
         return [(state, _look_up(state, call, owner, found, name))]
+    if name == "popitem" and found.items and not found.open:
+        *kept, (key, value) = found.items.items()
+        state.put(owner, replace(found, items=dict(kept)))
+        return [(state, Tuple((_key(key), value)))]
     if name == "update":
         given = _entries(ex, state, call.node, call.args[0]) if call.args else {}
         merged = {**found.items, **(given or {}), **call.keywords}

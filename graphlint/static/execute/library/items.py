@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.library.ops import apply_op
 from graphlint.static.execute.paths.classes import find_method, is_named_tuple
 from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.invocation import Invocation
-from graphlint.static.execute.paths.numbers import from_linear, linear, name_of, some
+from graphlint.static.execute.paths.lengths import first_of, length
+from graphlint.static.execute.paths.numbers import from_linear, is_exact, linear, name_of, some
 from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.turns import Turn, least_count, turns
 from graphlint.static.execute.paths.values import (
     Const,
     Dict,
@@ -23,7 +26,6 @@ from graphlint.static.execute.paths.values import (
     List,
     Range,
     Ref,
-    Some,
     Sym,
     Tensor,
     Tuple,
@@ -35,76 +37,92 @@ if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
 
 
-ItemT = TypeVar("ItemT")
+MOST_GATHERED = 8
+"""So few items are all put into a container that is made of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
     """The items of an iteration.
 
-    `length` is None where these are all; otherwise they are the first and the last of that many.
-    `chosen` says that they are some of many that are known.
+    `length` is None where these are all, or some of many that are known; otherwise they are some of
+    that many. `turns` says which iterations they are for; where it is empty, the first ones of all,
+    or the first and the last.
     """
 
     values: tuple[Value, ...]
     length: Value | None = None
     yielded: tuple[Frame, ...] = ()
-    chosen: bool = False
+    turns: tuple[Turn, ...] = ()
 
     @property
     def skips(self) -> bool:
         """Whether a loop over these leaves out iterations."""
-        return self.chosen or self.length is not None
+        return self.length is not None or not all(turn.exact for turn in self.turns)
+
+    @property
+    def supposed(self) -> bool:
+        """Whether there may be fewer: of a number that is not known, more than two are run."""
+        return self.length is not None and len(self.values) > 2
 
 
-def length(state: State, value: Value) -> Value:
-    """Return how many items a value has; the same unknown each time where that is not known."""
-    if isinstance(value, Tuple):
-        return Const(len(value.items))
-    if isinstance(value, Const) and isinstance(value.value, (str, bytes)):
-        return Const(len(value.value))
+def iterate(
+    ex: Executor, state: State, value: Value, place: ir.Node, asked: frozenset[int] = frozenset()
+) -> Items:
+    """Return what a loop over a value sees; long loops see some of it (Note [Turns of a loop]).
+
+    `asked` are the numbers that the loop's body compares its counter with.
+    """
+    start, step = _counting(value)
+    known = linear(start) if start is not None else None
+    if known is None or known[0] is not None:
+        ordinals: frozenset[int] = frozenset()
+    else:
+        ordinals = frozenset(int((number - known[1]) // step) for number in asked)
+    return _iterate(ex, state, value, place, ordinals)
+
+
+def _counting(value: Value) -> tuple[Value | None, int]:
+    """Return where the counter of a loop over a value starts, and its step; None without one."""
     if isinstance(value, Range):
-        return value.count
+        return value.start, value.step
     if isinstance(value, Enumerate):
-        return length(state, value.items)
-    if isinstance(value, Ref):
-        found = state.object(value)
-        if isinstance(found, List):
-            return _list_length(state, value, found) if found.length is None else found.length
-        if isinstance(found, Dict) and not found.open:
-            return Const(len(found.items))
-        if isinstance(found, Layer) and found.children:
-            return Const(len(found.children))
-        return Sym(("length", value.address))
-    return Sym(("length", name_of(value)))
-
-
-def _list_length(state: State, ref: Ref, found: List) -> Value:
-    known = len(found.items)
-    if ref.address in state.grown:
-        return some(known, ("length", ref.address, known), low=known)
-    return Const(known)
-
-
-def iterate(ex: Executor, state: State, value: Value, place: ir.Node) -> Items:
-    """Return what a loop over a value sees; long loops see some of it (`Budget.iterations`)."""
-    if isinstance(value, Range):
-        return _range(ex, state, value, place)
-    if isinstance(value, Enumerate):
-        return _enumerate(ex, state, value, place)
+        return value.start, 1
     if isinstance(value, Zip):
-        return _zip(ex, state, value, place)
+        counting = (_counting(column) for column in value.columns)
+        return next((found for found in counting if found[0] is not None), (None, 1))
+    return None, 1
+
+
+def _iterate(
+    ex: Executor, state: State, value: Value, place: ir.Node, asked: frozenset[int]
+) -> Items:
+    """Return what a loop over a value sees, given which iterations its body asks for."""
+    if isinstance(value, Range):
+        return _range(ex, state, value, place, asked)
+    if isinstance(value, Enumerate):
+        return _enumerate(ex, state, value, place, asked)
+    if isinstance(value, Zip):
+        return _zip(ex, state, value, place, asked)
     if isinstance(value, Tuple):
-        return _some(ex, value.items)
+        return _some(ex, value.items, asked)
+    if isinstance(value, Const) and isinstance(value.value, str):
+        return _some(ex, [Const(letter) for letter in value.value], asked)
     if isinstance(value, Ref):
-        return _object(ex, state, value, place)
+        return _object(ex, state, value, place, asked)
     if isinstance(value, Sym):
         count = length(state, value)
-        _at_least_two(state, count)
+        chosen = turns(None, ex.budget.iterations, asked)
+        _at_least(state, count, least_count(chosen))
         _forget_items(state, value)
-        names = [Sym(("item", value.name, index), value.node) for index in (0, -1)]
-        return Items(tuple(names), count)
+        names = [Sym(("item", value.name, _ordinal(turn)), value.node) for turn in chosen]
+        return Items(tuple(names), count, turns=chosen)
     return Items((state.sym(place, "item"), state.sym(place, "item")), state.sym(place, "length"))
+
+
+def _ordinal(turn: Turn) -> int:
+    """Return what tells the item of a turn from others: its number, -1 for the last."""
+    return -1 if turn.ends else turn.first
 
 
 def _forget_items(state: State, value: Sym) -> None:
@@ -135,101 +153,114 @@ def every(ex: Executor, state: State, value: Value, place: ir.Node) -> Items:
     return iterate(ex, state, value, place)
 
 
-def _some(ex: Executor, items: Sequence[Value]) -> Items:
-    chosen = _chosen(ex, items)
-    return Items(chosen, chosen=len(chosen) < len(items))
+def gather(
+    ex: Executor, state: State, value: Value, place: ir.Node, asked: frozenset[int] = frozenset()
+) -> Items:
+    """Return what a container is made of: all items if they are few, else what a loop sees."""
+    count = length(state, value)
+    if is_exact(count) and isinstance(count.value, int) and count.value <= MOST_GATHERED:
+        listed = first_of(state, value, count.value)
+        if isinstance(listed, Tuple):
+            return Items(listed.items)
+    return iterate(ex, state, value, place, asked)
 
 
-def _chosen(ex: Executor, items: Sequence[ItemT]) -> tuple[ItemT, ...]:
-    """Choose the items that a loop runs for: all of a few, else the first two and the last."""
-    if len(items) > ex.budget.iterations + 2:
-        return (*items[:2], items[-1])
-    return tuple(items)
+def _some(ex: Executor, items: Sequence[Value], asked: frozenset[int]) -> Items:
+    chosen = turns(len(items), ex.budget.iterations + 2, asked)
+    return Items(tuple(turn.of(items) for turn in chosen), turns=chosen)
 
 
-def _at_least_two(state: State, count: Value) -> None:
+def _at_least(state: State, count: Value, least: int) -> None:
+    """Assume that there are some items at least."""
     split = linear(count)
     name, offset = split or (None, 0)
     if name is not None:
-        state.bounds[name] = max(state.bounds.get(name, 2 - int(offset)), 2 - int(offset))
+        bound = least - int(offset)
+        state.bounds[name] = max(state.bounds.get(name, bound), bound)
 
 
-def _range(ex: Executor, state: State, value: Range, place: ir.Node) -> Items:
-    start, count = linear(value.start), value.count
-    if isinstance(count, Const) and isinstance(count.value, int):
-        return _counted(ex, state, value, count, place)
-    _at_least_two(state, count)
-    total = linear(count)
-    if start and total and total[0] is not None and start[0] is None and value.step == 1:
-        last = from_linear(total[0], start[1] + total[1] - 1)
-    else:
-        last = Sym(("last", name_of(value)))
-    return Items((value.start, last), count)
+def _range(
+    ex: Executor, state: State, value: Range, place: ir.Node, asked: frozenset[int]
+) -> Items:
+    count = value.count
+    known = isinstance(count, Const) and isinstance(count.value, int)
+    total = max(0, count.value) if isinstance(count, Const) and known else None
+    chosen = turns(total, ex.budget.iterations, asked)
+    if not known:
+        _at_least(state, count, least_count(chosen))
+    numbers = tuple(_number(state, value, turn, place) for turn in chosen)
+    return Items(numbers, None if known else count, turns=chosen)
 
 
-def _counted(ex: Executor, state: State, value: Range, count: Const, place: ir.Node) -> Items:
-    """Return the numbers of a range of known length; of many the second stands for all between."""
-    start, total = linear(value.start), max(0, count.value)
-    chosen = total > ex.budget.iterations
-    indices: Sequence[int] = (0, 1, total - 1) if chosen else range(total)
+def _number(state: State, value: Range, turn: Turn, place: ir.Node) -> Value:
+    """Return the number that a range has in one of a loop's turns."""
+    start, total = linear(value.start), linear(value.count)
+    from_constant = start is not None and start[0] is None
+    if turn.first == 0 and turn.exact:
+        return value.start
+    if turn.ends and from_constant and start and total and total[0] and value.step == 1:
+        return from_linear(total[0], total[1] + start[1] - 1)
+    if turn.ends and math.isinf(turn.last):
+        return Sym(("last", name_of(value)))
     if start is None:
-        return Items(tuple(Sym(("index", name_of(value.start), i)) for i in indices), chosen=chosen)
-    numbers = [from_linear(start[0], start[1] + i * value.step) for i in indices]
-    if chosen and start[0] is None:
-        ends = sorted((start[1] + value.step, start[1] + (total - 2) * value.step))
-        numbers[1] = some(start[1] + value.step, (state.frame, place), *ends)
-    if isinstance(count, Some) and start[0] is None and total > 0 and value.step == 1:
-        numbers[-1] = from_linear(count.about, count.offset + start[1] - 1)
-    return Items(tuple(numbers), chosen=chosen)
+        return Sym(("index", name_of(value.start), _ordinal(turn)))
+    number = start[1] + turn.first * value.step
+    if turn.exact or not from_constant:
+        return from_linear(start[0], number)
+    low, high = sorted((number, start[1] + turn.last * value.step))
+    return some(number, (state.frame, place, turn.first), low, high)
 
 
-def _enumerate(ex: Executor, state: State, value: Enumerate, place: ir.Node) -> Items:
-    inner = iterate(ex, state, value.items, place)
+def _enumerate(
+    ex: Executor, state: State, value: Enumerate, place: ir.Node, asked: frozenset[int]
+) -> Items:
+    inner = _iterate(ex, state, value.items, place, asked)
     count = length(state, value.items)
+    chosen = inner.turns or _ends(len(inner.values), inner.length is None)
     if inner.length is not None:
-        _at_least_two(state, count)
-    if inner.chosen and isinstance(count, Const):
-        numbers = _counted(ex, state, Range(value.start, count, 1), count, place).values
-    else:
-        numbers = _ordinals(value.start, count, len(inner.values))
+        _at_least(state, count, least_count(chosen))
+    counter = Range(value.start, count, 1)
+    numbers = [_number(state, counter, turn, place) for turn in chosen]
     pairs = zip(numbers, inner.values, strict=True)
-    rows = tuple(Tuple(pair) for pair in pairs)
-    return Items(rows, inner.length, inner.yielded, inner.chosen)
+    return replace(inner, values=tuple(Tuple(pair) for pair in pairs), turns=chosen)
 
 
-def _ordinals(first: Value, count: Value, known: int) -> tuple[Value, ...]:
-    """Return the numbers of the known items, the last of which is the last of all."""
-    start, total = linear(first), linear(count)
-    if start is None or start[0] is not None:
-        return tuple(Sym(("index", name_of(first), index)) for index in range(known))
-    numbers: list[Value] = [Const(int(start[1]) + index) for index in range(known)]
-    if known > 1 and total:
-        numbers[-1] = from_linear(total[0], total[1] + start[1] - 1)
-    return tuple(numbers)
+def _ends(known: int, whole: bool) -> tuple[Turn, ...]:
+    """Return the turns of some items: all of them, or the first ones and the last of many."""
+    ordinals = [Turn(i, i, i == known - 1) for i in range(known)]
+    if not whole and known > 1:
+        ordinals[-1] = Turn(known - 1, math.inf, ends=True)
+    return tuple(ordinals)
 
 
-def _zip(ex: Executor, state: State, value: Zip, place: ir.Node) -> Items:
-    columns = [iterate(ex, state, column, place) for column in value.columns]
+def _zip(ex: Executor, state: State, value: Zip, place: ir.Node, asked: frozenset[int]) -> Items:
+    count = length(state, value)
+    given = value.columns
+    if is_exact(count) and isinstance(count.value, int):
+        given = tuple(first_of(state, column, count.value) for column in given)
+    columns = [_iterate(ex, state, column, place, asked) for column in given]
     if not columns:
         return Items(())
     exact = [column for column in columns if column.length is None]
-    count = min(len(column.values) for column in exact or columns)
+    shortest = min(exact or columns, key=lambda column: len(column.values))
     rows = []
-    for index in range(count):
+    for index in range(len(shortest.values)):
         row = [c.values[min(index, len(c.values) - 1)] for c in columns if c.values]
         rows.append(Tuple(tuple(row)))
-    skips = any(column.chosen for column in columns)
     yielded = next((column.yielded for column in columns if column.yielded), ())
-    return Items(tuple(rows), None if exact else columns[0].length, yielded, skips)
+    return Items(tuple(rows), None if exact else columns[0].length, yielded, shortest.turns)
 
 
-def _object(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Items:
+def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: frozenset[int]) -> Items:
     found = state.object(ref)
     if isinstance(found, List):
+        if found.length is None and found.abridged:
+            return Items(found.items, turns=turns(found.abridged, 2))
         if found.length is None:
-            some = _some(ex, found.items)
-            return replace(some, yielded=_chosen(ex, found.yielded))
-        _at_least_two(state, found.length)
+            some = _some(ex, found.items, asked)
+            yielded = [turn.of(found.yielded) for turn in some.turns if found.yielded]
+            return replace(some, yielded=tuple(yielded))
+        _at_least(state, found.length, 2)
         items = found.items * 2 if len(found.items) == 1 else found.items
         return Items(items, found.length)
     if isinstance(found, Dict):
@@ -238,7 +269,7 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Items:
     if isinstance(found, Layer):
         if found.keys:
             return Items(tuple(map(Const, found.keys)))
-        return _some(ex, found.children)
+        return _some(ex, found.children, asked)
     if isinstance(found, Instance):
         if is_named_tuple(state, found.cls):
             return Items(tuple(found.attrs.values()))
@@ -246,12 +277,13 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Items:
         if made is not None:
             return iterate(ex, state, made, place)
     count = length(state, ref)
-    _at_least_two(state, count)
+    chosen = turns(None, ex.budget.iterations, asked)
+    _at_least(state, count, least_count(chosen))
     if isinstance(found, Tensor):
-        rows = [apply_op(ex, state, place, "select", (ref,)) for _ in range(2)]
-        return Items(tuple(rows), count)
-    names = [Sym(("item", ref.address, index)) for index in (0, -1)]
-    return Items(tuple(names), count)
+        rows: list[Value] = [apply_op(ex, state, place, "select", (ref,)) for _ in chosen]
+    else:
+        rows = [Sym(("item", ref.address, _ordinal(turn))) for turn in chosen]
+    return Items(tuple(rows), count, turns=chosen)
 
 
 def _own_iterator(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Value | None:

@@ -109,6 +109,9 @@ def _of_list(ex: Executor, state: State, node: ir.Node, owner: Value, index: Val
     items = known.values
     if is_slice(index):
         return [(state, _sliced(state, node, owner, known, index))]
+    abridged = found.abridged if (found := state.get(owner, List)) else None
+    if abridged and isinstance(index, Const) and isinstance(index.value, int):
+        return [(state, items[_abridged(index.value, abridged)])]
     if isinstance(index, Const) and isinstance(index.value, int):
         if -len(items) <= index.value < len(items):
             return [(state, items[index.value])]
@@ -122,13 +125,25 @@ def _of_list(ex: Executor, state: State, node: ir.Node, owner: Value, index: Val
     return [(state, items[0]), (other, items[-1])]
 
 
+def _abridged(index: int, total: int) -> int:
+    """Return which of three items stands for one of many."""
+    ordinal = index % total
+    return 0 if ordinal == 0 else -1 if ordinal == total - 1 else 1
+
+
 def _sliced(state: State, node: ir.Node, owner: Value, known: Items, index: Value) -> Value:
-    assert isinstance(index, Tuple)
-    bounds: list[Any] = [b.value if isinstance(b, Const) else ... for b in index.items[1:]]
-    if known.length is None and all(b is None or isinstance(b, int) for b in bounds):
-        items = known.values[slice(*bounds)]
+    bounds = _bounds(index)
+    if known.length is None and bounds is not None:
+        items = known.values[bounds]
         return Tuple(items) if isinstance(owner, Tuple) else state.new(node, List(items))
     return state.new(node, List(known.values, state.sym(node, "length")))
+
+
+def _bounds(index: Value) -> slice | None:
+    """Return a slice whose bounds are known."""
+    assert isinstance(index, Tuple)
+    bounds: list[Any] = [b.value if isinstance(b, Const) else ... for b in index.items[1:]]
+    return slice(*bounds) if all(b is None or isinstance(b, int) for b in bounds) else None
 
 
 def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, index: Value) -> Results:
@@ -175,7 +190,13 @@ def _of_layer(state: State, node: ir.Node, found: Layer, index: Value) -> Result
         if isinstance(index.value, int) and -len(children) <= index.value < len(children):
             return [(state, children[index.value])]
     if is_slice(index):
-        return [(state, state.new(node, replace(found)))]
+        bounds = _bounds(index)
+        kept = (
+            found
+            if bounds is None
+            else replace(found, children=children[bounds], keys=found.keys[bounds])
+        )
+        return [(state, state.new(node, replace(kept)))]
     if len(children) == 1:
         return [(state, children[0])]
     other = state.fork()

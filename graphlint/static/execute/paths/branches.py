@@ -30,10 +30,18 @@ def truth(state: State, value: Value) -> list[tuple[State, bool]]:
         name, negated = value.name, False
         while name[0] == "not":
             name, negated = name[1], not negated
+        if _is_positive(state, name):
+            return [(state, not negated)]
         return [(after, way != negated) for after, way in fork(state, name)]
     if isinstance(value, Ref):
         return _truth_of_object(state, value)
     return [(state, True)]
+
+
+def _is_positive(state: State, name: Key) -> bool:
+    """Whether an unknown is a number that is known to be larger than 0 (a count, or the last)."""
+    unknown, offset = (name[1], name[2]) if name[0] == "plus" else (name, 0)
+    return unknown in state.bounds and bool(state.bounds[unknown] + offset > 0)
 
 
 def _truth_of_object(state: State, ref: Ref) -> list[tuple[State, bool]]:

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+Loop = tuple["Frame | None", Any]
+"""A loop as it runs once, to its end: the frame around it, and its syntax node."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
@@ -33,7 +36,7 @@ class Frame:
     detail: Any = None
     index: int = 0
     within: Frame | None = None
-    loops: dict[Any, int] = field(default_factory=dict, init=False, repr=False)
+    loops: dict[Loop, int] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Collect the loop iterations around the frame: loop instance to iteration."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphlint.static import ir
-from graphlint.static.execute.paths.frames import Frame, Frames
+from graphlint.static.execute.paths.frames import Frame, Frames, Loop
 from graphlint.static.execute.paths.graph import Freed, Graph, Leaf, Node
 from graphlint.static.execute.paths.values import (
     Address,
@@ -42,7 +42,9 @@ MAX_DEPTH = 3
 class Pending:
     """A pass that kept its graph, and what is known so far of who visited that again.
 
-    `chain` is shared by the passes of one call that visit each other's graphs (`trace.Run`).
+    `chain` is shared by the passes of one call that visit each other's graphs (`trace.Run`);
+    `behind` are, for each earlier pass of the call over another graph, the loops that have gone on
+    since; `within` the loops around the pass in which what it shares with others was built.
     """
 
     call: ir.Call
@@ -59,6 +61,8 @@ class Pending:
     reuses: tuple[Reuse, ...] = ()
     doubts: frozenset[Doubt] = frozenset()
     compiled: bool = False
+    behind: frozenset[frozenset[Loop]] = frozenset()
+    within: frozenset[Loop] = frozenset()
 
     @property
     def key(self) -> Key:

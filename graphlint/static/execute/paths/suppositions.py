@@ -1,8 +1,12 @@
-"""Conditions that only the last iteration of a loop is likely to meet.
+"""What is supposed of loops of which it is not known how many iterations they have.
 
-`if i + 1 != self.tasks` tells the last of some losses from the others. Where it can't be told that
-the loop goes over as many, it may be assumed to fail on the first iteration, as if that were the
-last. A path that assumes so is no proof that a later pass raises.
+Some conditions only the last iteration is likely to meet. `if i + 1 != self.tasks` tells the last
+of some losses from the others. Where it can't be told that the loop goes over as many, it may be
+assumed to fail on the first iteration, as if that were the last. A path that assumes so is no proof
+that a later pass raises.
+
+Where more than two iterations are run, it is supposed that there are as many. What a pass in one of
+them does to another is sure to happen in the first two only.
 """
 
 from __future__ import annotations
@@ -10,12 +14,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.values import Sym, Value
+from graphlint.trace import Confidence, Doubt
 
 if TYPE_CHECKING:
     from graphlint.static.execute.paths.state import State
 
 SUPPOSED = "supposed"
+LONGER = "longer"
+THREE = Doubt(Confidence.LIKELY, "the loop may have no third iteration")
+AS_LONG = Doubt(Confidence.POSSIBLE, "the loop may have fewer iterations than that takes")
+FLAGGED = ("retain_graph", None)
 
 
 def note_supposition(state: State, test: ir.Expr, value: Value, way: bool) -> None:
@@ -36,6 +46,25 @@ def supposes(state: State) -> bool:
         condition[0] == SUPPOSED and state.frame.loops.get(condition[1]) == 0
         for condition in state.conds
     )
+
+
+def suppose_longer(state: State, loop: ir.Node) -> None:
+    """Note that a loop, which a state is right outside of, may have fewer iterations than run."""
+    state.conds[LONGER, (state.frame, loop)] = True
+
+
+def supposed_between(state: State, earlier: Frame | None, call: ir.Call) -> frozenset[Doubt]:
+    """Say what is supposed for there to be an iteration now, after one that ran a call earlier.
+
+    A call without a flag is not made for a number of iterations; one whose flag goes by a counter
+    may well be off in the last of just two.
+    """
+    for loop, index in earlier.loops.items() if earlier else ():
+        later = state.frame.loops.get(loop, index)
+        if later > max(index, 1) and (LONGER, loop) in state.conds:
+            flagged = any(keyword.name in FLAGGED for keyword in call.keywords)
+            return frozenset((AS_LONG if flagged or later > 2 else THREE,))
+    return frozenset()
 
 
 def _names(node: ir.Node) -> list[str]:

@@ -284,18 +284,29 @@ class Instance(Object):
     opaque: bool = False
 
 
+ABRIDGED = 3
+"""So many items stand for the many of a list: the first, one between, and the last."""
+
+
 @dataclass(slots=True, eq=False)
 class List(Object):
     """A list, set or deque.
 
     `length` is None where the items are all there is; otherwise they stand for a first and a later
-    one of that many. `yielded` says in which frames a generator yielded them.
+    one of that many. `yielded` says in which frames a generator yielded them. `total` is the number
+    of items where these are too many to be made: the first, one for those between, and the last.
     """
 
     items: tuple[Value, ...]
     length: Value | None = None
     kind: str = "list"
     yielded: tuple[Frame, ...] = ()
+    total: int | None = None
+
+    @property
+    def abridged(self) -> int | None:
+        """How many items three of them stand for; None where they are what there is."""
+        return self.total if len(self.items) == ABRIDGED else None
 
 
 @dataclass(slots=True, eq=False)

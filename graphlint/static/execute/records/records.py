@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from graphlint.static import ir
-from graphlint.static.execute.paths.frames import Frame
+from graphlint.static.execute.paths.frames import Frame, Loop
 from graphlint.static.execute.paths.state import Pending
 from graphlint.static.execute.records.evaluations import EvaluationRecords
 from graphlint.static.execute.records.gradients import GradientRecords
@@ -96,6 +96,8 @@ class Records:
     meetings: MeetingRecords = field(default_factory=MeetingRecords)
     _reused: dict[tuple[Site, Site | None], Pending] = field(default_factory=dict)
     _visited: dict[Site, None] = field(default_factory=dict)
+    _looped: set[tuple[Site, Loop]] = field(default_factory=set)
+    _restarts: set[tuple[Site, frozenset[Loop]]] = field(default_factory=set)
     settled: set[Site] = field(default_factory=set)
     _stopped: dict[Site, None] = field(default_factory=dict)
 
@@ -165,8 +167,27 @@ class Records:
         chain.sort(key=lambda pending: pending.order)
         if len({pending.frame.path for pending in chain}) > 1:
             chain = [replace(p, doubts=p.doubts | {MANY_CALLERS}) for p in chain]
+        self._note_loops(chain)
         self.settled.update(site for site in (chain[0].site, chain[0].origin) if site)
         self.runs[Run(tuple([_passed(i, pending) for i, pending in enumerate(chain)]))] = None
+
+    def _note_loops(self, chain: Sequence[Pending]) -> None:
+        """Note which loops the passes over one graph are iterations of, and which made the graph.
+
+        The latter are of interest where they have gone on since a pass over another graph.
+        """
+        first, last = chain[0], chain[-1]
+        for loop, index in first.frame.loops.items():
+            if last.frame.loops.get(loop, index) != index:
+                self._looped.add((first.site, loop))
+        built = frozenset[Loop]().union(*(each.within for each in chain))
+        self._restarts.update((first.site, gone_on) for gone_on in first.behind if gone_on & built)
+
+    def _regrouping(self) -> Iterator[Site]:
+        """Walk the calls whose loop goes on to other graphs, which are built in the meantime."""
+        for site, gone_on in self._restarts:
+            if any((site, loop) in self._looped for loop in gone_on):
+                yield site
 
     def tell(self, visit: Visit) -> None:
         """Take over a pass in full."""
@@ -246,6 +267,7 @@ class Records:
             hook_cycles=tuple(self.hook_cycles),
             evaluations=self.evaluations.unused(),
             alone=frozenset(self.alone),
+            regrouping=frozenset(self._regrouping()),
         )
 
 

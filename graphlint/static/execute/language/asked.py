@@ -1,0 +1,122 @@
+"""The iterations that a loop's body asks for: the numbers that it compares a counter with.
+
+Only what decides about passes counts: where a loop is left or gone on with, what runs passes under
+conditions, and values, which may be flags. What else a body does in its first iteration, such as to
+show a picture, is not worth another iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from graphlint.static import ir
+from graphlint.static.execute.records.records import site_of
+from graphlint.static.relevance import PASS_NAMES
+
+if TYPE_CHECKING:
+    from graphlint.static.execute.executor import Executor
+    from graphlint.static.execute.paths.state import State
+
+JUMPS = (ir.Break, ir.Continue, ir.Return, ir.Raise)
+TRUTHS = ("bool", "int")
+
+
+def asked(
+    ex: Executor, state: State, loop: ir.Node, target: ir.Node, body: Sequence[ir.Node]
+) -> frozenset[int]:
+    """Return the numbers that a loop's body compares a variable of the loop with."""
+    key = (loop, target)
+    if key not in ex.asked:
+        seen = ex.relevance.seen_by(site_of(loop, state.frame).filename) if ex.relevance else ()
+        passes = PASS_NAMES.union(ex.backward_functions, seen)
+        names = frozenset(n.id for n in ir.walk(target) if isinstance(n, ir.Name))
+        runs = any(_runs_pass(node, passes) for each in body for node in ir.walk(each))
+        ex.asked[key] = frozenset(_asked(body, names, passes)) if runs else frozenset()
+    return ex.asked[key]
+
+
+def counters(body: Sequence[ir.Node]) -> list[ir.Name]:
+    """Return the variables that a body adds something to, or takes something off."""
+    found: dict[str, ir.Name] = {}
+    for node in (node for statement in body for node in ir.walk(statement)):
+        if isinstance(node, ir.AugAssign) and isinstance(node.target, ir.Name):
+            found[node.target.id] = node.target
+        elif isinstance(node, ir.Assign) and isinstance(node.value, ir.Binary):
+            names = [n.id for n in (node.value.left, node.value.right) if isinstance(n, ir.Name)]
+            found.update(
+                (t.id, t) for t in node.targets if isinstance(t, ir.Name) and t.id in names
+            )
+    return list(found.values())
+
+
+def _asked(node: object, names: frozenset[str], passes: frozenset[str]) -> Iterator[int]:
+    """Walk the numbers that a piece of syntax asks for, but for conditions on what is no matter."""
+    if isinstance(node, (tuple, list)):
+        for item in node:
+            yield from _asked(item, names, passes)
+    elif isinstance(node, ir.Node):
+        if isinstance(node, ir.If) and not _decides((*node.body, *node.orelse), passes):
+            return
+        yield from _compared(node, names)
+        for field in fields(node):
+            yield from _asked(getattr(node, field.name), names, passes)
+
+
+def _compared(node: ir.Node, names: frozenset[str]) -> Iterator[int]:
+    """Walk the numbers that one condition compares a counter with."""
+    if isinstance(node, ir.Compare):
+        for left, right in ((node.left, node.right), (node.right, node.left)):
+            offset = _offset(left, names)
+            if offset is not None:
+                yield from (number - offset for number in _numbers(right))
+    elif isinstance(node, (ir.If, ir.IfElse)):
+        yield from _truth(node.test, names)
+    elif isinstance(node, ir.Boolean):
+        yield from (n for side in (node.left, node.right) for n in _truth(side, names))
+    elif isinstance(node, ir.Unary) and node.op == "Not":
+        yield from _truth(node.operand, names)
+    elif isinstance(node, ir.Call) and isinstance(node.func, ir.Name) and node.func.id in TRUTHS:
+        yield from (number for arg in node.args for number in _truth(arg, names))
+
+
+def _truth(test: ir.Expr, names: frozenset[str]) -> Iterator[int]:
+    """A counter that is a condition asks whether it is 0."""
+    offset = _offset(test, names)
+    if offset is not None:
+        yield -offset
+
+
+def _offset(expr: ir.Expr, names: frozenset[str]) -> int | None:
+    """Return what is added to a counter, None for anything else."""
+    if isinstance(expr, ir.Name):
+        return 0 if expr.id in names else None
+    if isinstance(expr, ir.Binary) and expr.op in ("Add", "Sub"):
+        added = next(_numbers(expr.right), None)
+        if _offset(expr.left, names) == 0 and added is not None:
+            return added if expr.op == "Add" else -added
+    return None
+
+
+def _numbers(expr: ir.Expr) -> Iterator[int]:
+    if isinstance(expr, ir.Const) and type(expr.value) is int:
+        yield expr.value
+    elif isinstance(expr, ir.Sequence):
+        yield from (number for item in expr.items for number in _numbers(item))
+
+
+def _decides(block: Sequence[ir.Node], passes: frozenset[str]) -> bool:
+    """Whether a branch decides which passes run: it jumps, or calls what may run one."""
+    nodes = (node for statement in block for node in ir.walk(statement))
+    return any(isinstance(node, JUMPS) or _runs_pass(node, passes) for node in nodes)
+
+
+def _runs_pass(node: ir.Node, passes: frozenset[str]) -> bool:
+    return isinstance(node, ir.Call) and _last_name(node.func) in passes
+
+
+def _last_name(func: ir.Expr) -> str:
+    if isinstance(func, ir.Attribute):
+        return func.name
+    return func.id if isinstance(func, ir.Name) else ""
