@@ -6,7 +6,7 @@ devices but no memory: a model that doesn't fit into this machine can be estimat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from graphlint.errors import GraphlintError
 from graphlint.runtime.holdings import Holdings
 from graphlint.runtime.nodes import TOUCH_LIMIT, Node, roots_of, walk
+from graphlint.runtime.referred import referred
 
 
 class EstimateError(GraphlintError):
@@ -196,25 +197,9 @@ def _storages(tensors: Iterable[Any]) -> dict[int, int]:
 
 def _modules(function: Any, given: Any) -> Iterator[nn.Module]:
     """Yield the modules whose parameters a function may use, each once."""
-    found: dict[int, nn.Module] = {}
-    for value in (*_referred(function), *tree_leaves(given)):
-        owner = getattr(value, "__self__", value)
-        if isinstance(owner, nn.Module):
-            found[id(owner)] = owner
+    found = {
+        id(value): value
+        for value in (*referred(function), *tree_leaves(given))
+        if isinstance(value, nn.Module)
+    }
     yield from found.values()
-
-
-def _referred(function: Any) -> Iterator[Any]:
-    """Yield what a function refers to: itself, its closure, the globals that it names."""
-    yield function
-    if isinstance(function, partial):
-        yield from (*function.args, *function.keywords.values())
-        yield from _referred(function.func)
-    plain = getattr(function, "__func__", function)
-    code = getattr(plain, "__code__", None)
-    if code is None:
-        return
-    for cell in plain.__closure__ or ():
-        yield cell.cell_contents
-    names: Mapping[str, Any] = plain.__globals__
-    yield from (names[name] for name in code.co_names if name in names)

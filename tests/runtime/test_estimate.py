@@ -79,6 +79,35 @@ def test_a_function_is_estimated_with_the_modules_it_refers_to() -> None:
     assert graphlint.estimate(model.forward, inputs).nodes > 5
 
 
+class Trainer:
+    """Something that a model hangs on, beside other things."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.settings = {"rate": 0.1}
+        self.parts = {"models": [model]}
+
+    def loss(self, inputs: Tensor) -> Tensor:
+        return sum((model(inputs) for model in self.parts["models"]), torch.zeros(())).sum()
+
+
+def test_parameters_are_no_activations_however_the_model_is_reached() -> None:
+    model, inputs = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 4)), torch.randn(5, 8)
+    trainer = Trainer(model)
+
+    def through_default(inputs: Tensor, model: nn.Module = model) -> Tensor:
+        return model(inputs).sum()
+
+    def through_function(inputs: Tensor) -> Tensor:
+        return through_default(inputs) + 1
+
+    def through_comprehension(inputs: Tensor) -> Tensor:
+        return torch.stack([trainer.loss(inputs) for _ in range(1)])
+
+    real = measure(model(inputs).sum()).exclusive_bytes
+    for function in (through_default, through_function, trainer.loss, through_comprehension):
+        assert graphlint.estimate(function, inputs).activation_bytes == real, function.__name__
+
+
 def test_batch_sizes_scale_what_has_the_batch() -> None:
     model, inputs = convolutional(), torch.randn(4, 3, 16, 16)
     estimated = graphlint.estimate(model, inputs, batch_sizes=(8, 2))
