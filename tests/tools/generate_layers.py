@@ -14,7 +14,7 @@ from typing import Any
 from graphlint.static.knowledge.facts import MAYBE, NO, YES, Layer, Op
 from tests.tools.layer_samples import Sample, layer_samples
 from tests.tools.measure import Call, Observation, observe
-from tests.tools.merge import Placed, letters, row_source, ternary
+from tests.tools.merge import Placed, letters, row_source, ternary, within
 
 TARGET = Path(__file__).parents[2] / "graphlint" / "static" / "knowledge" / "layertable.py"
 WEIGHTS = "weights"
@@ -78,6 +78,7 @@ def describe(samples: list[Sample]) -> Layer:
         output=ternary(s[0].output for s in (*training, *evaluation) if s and s[0].recorded),
         results=results,
         names=" ".join(names),
+        within=within(placed),
     )
     returns = {1: "tensor", 2: "pair", 3: "lstm"}[len(first.results)]
     training_only = saves["train"] is YES and saves["eval"] is NO

@@ -18,7 +18,7 @@ from graphlint.static.knowledge.facts import Op
 from graphlint.static.knowledge.inplace import INPLACE
 from graphlint.static.knowledge.ops import INERT
 from tests.tools.measure import Call, Observation, observe
-from tests.tools.merge import letters, result_counts, row_source, ternary
+from tests.tools.merge import letters, result_counts, row_source, ternary, within
 from tests.tools.op_samples import (
     ALIASES,
     CUTS,
@@ -163,6 +163,7 @@ def judge(name: str, samples: list[Sample]) -> Op | None:
         results=results,
         graphless=graphless,
         names=_names(inputs, names),
+        within=within(placed),
     )
 
 

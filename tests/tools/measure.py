@@ -39,6 +39,7 @@ class Observation:
         holds: a node held some tensor.
         saved: the slots whose own tensors were held.
         output: a result of the call was held.
+        curved: a gradient of the call has a graph itself, if asked for one.
         results: for each tensor returned, whether it carries a graph.
         shape: `one`, `tuple` or `list`.
     """
@@ -50,6 +51,7 @@ class Observation:
     holds: bool
     saved: frozenset[str]
     output: bool
+    curved: bool
     results: tuple[bool, ...]
     shape: str
 
@@ -136,6 +138,8 @@ def _look(
     theirs = set().union(*ours.values()) if ours else set()
     fresh = {storage(t) for t in graphs} - theirs - {0}
     leaves = [t for slot in on for t in inputs[slot] if t.requires_grad]
+    # Before the pass that frees what the nodes hold.
+    curved = bool(graphs) and gradients_have_graphs(graphs, leaves)
     return Observation(
         on=on,
         tensors=frozenset(inputs),
@@ -144,6 +148,7 @@ def _look(
         holds=bool(kept),
         saved=frozenset(slot for slot, storages in ours.items() if storages & kept),
         output=bool(fresh & kept),
+        curved=curved,
         results=tuple(t.requires_grad for t in results),
         shape=_shape(returned),
     )
@@ -187,6 +192,18 @@ def _held_by(node: Any) -> Iterator[int]:
             # A number that was wrapped into a tensor counts; an absent optional is None.
             if saved is not None and saved.data is not None:
                 yield storage(saved.data)
+
+
+def gradients_have_graphs(graphs: list[Any], leaves: list[Any]) -> bool:
+    """Tell whether a gradient depends on what its op was called on, so that it has a graph."""
+    import torch
+
+    zeros = [torch.zeros_like(t) for t in graphs]
+    try:
+        made = torch.autograd.grad(graphs, leaves, zeros, create_graph=True, allow_unused=True)
+    except RuntimeError:  # its gradient can't be differentiated
+        return False
+    return any(gradient is not None and gradient.requires_grad for gradient in made)
 
 
 def second_pass_raises(graphs: list[Any], leaves: list[Any]) -> bool:

@@ -19,6 +19,21 @@ def ternary(answers: Iterable[bool]) -> Ternary:
     return MAYBE if len(seen) == 2 else Ternary.of(seen == {True})
 
 
+def within(placed: Iterable[Placed]) -> bool:
+    """Return `Op.within`: a gradient has a graph, through neither a saved input nor the output.
+
+    That has to be so whenever one certain input is the only one that requires grad.
+    """
+    alone: dict[int, set[bool]] = defaultdict(set)
+    for places, seen in placed:
+        for one in seen:
+            if one.recorded and len(one.on) == 1 and one.on <= places.keys():
+                (slot,) = one.on
+                explained = one.output or slot in one.saved
+                alone[places[slot]].add(one.curved and not explained)
+    return {True} in alone.values()
+
+
 def result_counts(full: list[Observation]) -> tuple[int | str, tuple[int, ...]]:
     """Return `Op.results` and `Op.graphless`."""
     counts = {len(one.results) for one in full}
@@ -88,4 +103,6 @@ def row_source(op: Op) -> str:
         parts.append(f"graphless={op.graphless}")
     if op.names:
         parts.append(f'names="{op.names}"')
+    if op.within:
+        parts.append("within=True")
     return f"Op({', '.join(parts)})"

@@ -68,6 +68,8 @@ class Op:
             the arguments; "dim" for one tensor, but a pair (values, indices) if a `dim` is given.
         graphless: the positions of results that never carry a graph (indices, counts).
         names: the parameters' names in the order of `inputs`, for tensors given by keyword.
+        within: what it saves is made on the way from its inputs to its output, neither of which it
+            saves itself, and a gradient depends on it (the log-softmax in `cross_entropy`).
     """
 
     saves: Ternary
@@ -76,6 +78,7 @@ class Op:
     results: int | str = 1
     graphless: tuple[int, ...] = ()
     names: str = ""
+    within: bool = False
 
     def letter(self, position: int) -> str:
         """Return the letter for one positional argument."""

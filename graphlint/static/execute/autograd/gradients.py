@@ -113,7 +113,7 @@ def _note_creation(ex: Executor, state: State, request: Request, visited: list[N
 
 def _carries(node: Node) -> bool:
     """Whether the gradient that a node hands on has a graph itself."""
-    return bool(node.saved_leaves or node.saved_inputs or node.saves_output or node.saves is MAYBE)
+    return bool(node.saved_leaves or node.saved_inputs or node.saves_own or node.saves is MAYBE)
 
 
 def in_entry(state: State) -> bool:

@@ -323,7 +323,7 @@ def _gradient(
         leaves.update(leaf for leaf, _ in node.saved_leaves)
         if not _saves_for_weight_alone(node, request):
             inputs += node.saved_inputs
-        if node.saves_output or node.saves is MAYBE:
+        if node.saves_own or node.saves is MAYBE:
             inputs.append(number)
     for handle in state.handles(given.get("grad_outputs")):
         if isinstance(handle, int):

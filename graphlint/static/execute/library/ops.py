@@ -190,7 +190,7 @@ def record_op(
         _saves(row, inputs),
         outputs.union(*(i.leaves | i.frozen for i in sure)),
         tuple(dict.fromkeys(n for i in saved for n in i.nodes)),
-        row.output is YES,
+        row.output is YES or row.within,
         unknown=leaves <= state.unsure and all(state.graph[n].unknown for n in nodes),
     )
 

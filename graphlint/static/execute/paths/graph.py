@@ -27,7 +27,8 @@ class Node:
         saves: whether it saves tensors, so that a second visit after a freeing one raises.
         saved_leaves: the leaves that it saves, with their versions at the time.
         saved_inputs: the input nodes whose outputs it saves.
-        saves_output: it saves its own output.
+        saves_own: it saves its own output, or what it made on the way there: a gradient that it
+            hands on depends on what it was given.
         place: the syntax node that made it, and the frame.
         unknown: whether there is such a node can't be told: unknown code made it, or all that it
             stands on. No claim that something raises rests on it.
@@ -40,7 +41,7 @@ class Node:
     saves: Ternary
     saved_leaves: tuple[tuple[Leaf, int], ...]
     saved_inputs: tuple[NodeId, ...]
-    saves_output: bool
+    saves_own: bool
     place: ir.Node
     frame: Frame | None
     unknown: bool = False
@@ -49,7 +50,7 @@ class Node:
     @property
     def content(self) -> tuple[Any, ...]:
         """What tells a node from another that the same place made in the same frame."""
-        traits = (self.op, self.saves.value, self.saves_output, self.unknown)
+        traits = (self.op, self.saves.value, self.saves_own, self.unknown)
         return (self.inputs, self.leaves, self.saved_leaves, self.saved_inputs, traits)
 
 

@@ -268,7 +268,7 @@ class State:
         saves: Ternary = NO,
         saved_leaves: frozenset[Leaf] = frozenset(),
         saved_inputs: tuple[NodeId, ...] = (),
-        saves_output: bool = False,
+        saves_own: bool = False,
         unknown: bool = False,
         opaque: bool = False,
     ) -> NodeId:
@@ -284,7 +284,7 @@ class State:
             saves,
             versions,
             saved_inputs,
-            saves_output,
+            saves_own,
             place,
             self.frame,
             unknown,
