@@ -69,6 +69,14 @@ DATA_METHODS: Final = frozenset(
 TRANSFORMS: Final = ("torchvision.transforms.", "torchvision.datasets.", "albumentations.")
 """Where classes come from whose objects make or change data and have no parameters."""
 
+OBJECTS: Final = frozenset(
+    """
+    torch.Generator torch.Size torch.device torch.dtype torch.finfo torch.iinfo torch.Event
+    torch.Stream torch.cuda.Event torch.cuda.Stream
+    """.split()
+)
+"""Classes of torch whose objects are no tensors."""
+
 DATA_MAKERS: Final = frozenset(
     """
     transform transforms preprocess preprocessing preprocessor tokenizer tokenize processor

@@ -63,6 +63,8 @@ VIEWS = frozenset(
 TEXT_METHODS = frozenset(
     "startswith endswith lower upper strip lstrip rstrip removeprefix removesuffix title".split()
 )
+CHAINED = frozenset(("manual_seed",))
+"""Methods that return what they are called on, whatever they are given."""
 NODE_HOOKS = frozenset(("register_hook", "register_prehook"))
 ENGINES = ("accelerator", "fabric", "engine", "strategy", "scaler", "trainer")
 """Names of objects whose `backward(loss)` runs a pass over their argument."""
@@ -185,6 +187,8 @@ def _quiet(state: State, call: Invocation, owner: Sym, name: str) -> Value | Non
     """Call a method that hands no graph on, None where this is none."""
     if name in ("train", "eval"):
         set_training(state, owner, asked_mode(name, call))
+        return owner
+    if name in CHAINED:
         return owner
     if name in NODE_HOOKS:
         kind, *rest = owner.name

@@ -34,6 +34,7 @@ from graphlint.static.knowledge.names import (
     DATA_MAKERS,
     DATA_METHODS,
     GRAPHLESS,
+    OBJECTS,
     RISKY,
     SINKS,
     STORING,
@@ -61,7 +62,7 @@ def call_unknown(ex: Executor, state: State, call: Invocation, func: Value) -> R
         return [(state, state.sym(call.node, PLAIN))]
     given = call.values
     name = called_name(func)
-    if isinstance(func, External) and func.name.startswith(TRANSFORMS):
+    if isinstance(func, External) and (func.name.startswith(TRANSFORMS) or func.name in OBJECTS):
         return [(state, state.sym(call.node, PLAIN))]
     if name not in SINKS and name not in ex.sinks:
         risky = is_risky(name) and not (name == "step" and not given)  # that is an optimizer's
