@@ -226,10 +226,11 @@ def _link_reuses(
     ex: Executor,
     state: State,
     request: Request,
-    visited: Iterable[NodeId],
+    visited: Sequence[NodeId],
     carried: Carried,
 ) -> int | None:
     """Tell the passes that kept visited nodes; return the chain that this pass goes on with."""
+    others = any(_is_own(state.graph[number]) for number in visited)
     reused: dict[int, tuple[bool, bool]] = {}
     within: dict[int, set[Loop]] = {}
     plain = plainly_reachable(state.graph, request.roots)
@@ -239,7 +240,7 @@ def _link_reuses(
             continue
         for keeper in state.kept.get(number, ()):
             travels, certain = reused.get(keeper, (False, False))
-            certain = certain or (number in plain and (node.saves is YES or node.opaque))
+            certain = certain or (number in plain and _surely_saves(node, others))
             reused[keeper] = (travels or node in carried, certain)
             within.setdefault(keeper, set()).update(node.frame.loops if node.frame else ())
     chains = []
@@ -263,6 +264,22 @@ def _link_reuses(
         if pending.chain in chains:
             state.pending[number] = replace(pending, chain=first, doubts=_in_chain(pending))
     return first
+
+
+def _is_own(node: Node) -> bool:
+    """Whether a node is of a graph that does not come from unknown values, and may save tensors."""
+    made = node.opaque and node.op != FOREIGN_OP
+    return node.saves is not NO and (made or not node.unknown)
+
+
+def _surely_saves(node: Node, among_others: bool) -> bool:
+    """Whether a node saves tensors, as far as it can be told.
+
+    Where all that a pass visits comes from unknown values, these are graphs. Beside what calls and
+    ops of the program made, an unknown value is data more often than not: weights and targets.
+    """
+    stands_alone = node.op != FOREIGN_OP or not among_others
+    return node.saves is YES or (node.opaque and stands_alone)
 
 
 def _is_built_before(state: State, roots: Iterable[NodeId], earlier: Frame) -> bool:
