@@ -13,7 +13,7 @@ from typing import Any
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_left
-from graphlint.static.execute.autograd.gradients import note_end, note_escape
+from graphlint.static.execute.autograd.gradients import awaits_pass, note_end, note_escape
 from graphlint.static.execute.autograd.hooks import settle_hooks
 from graphlint.static.execute.autograd.leaks import settle_holds
 from graphlint.static.execute.autograd.merge import JOINED, Limits, Outcome, settle
@@ -193,16 +193,21 @@ class Executor:
     def escape(self, state: State, values: Iterable[Value], for_use: bool = False) -> None:
         """Note that graphs get out of what is analysed: whoever has them may visit them.
 
-        What a forward pass returns is `for_use`: that is what the losses are made of.
+        What a forward pass returns is `for_use`: that is what the losses are made of. So is a loss
+        that no pass has started from yet.
         """
         values = list(values)
         note_escape(self, state, values)
         roots = [node for value in values for node in state.nodes(value)]
-        for number in reachable(state.graph, roots) if state.pending else ():
+        if not state.pending:
+            return
+        fresh = [root for root in roots if awaits_pass(state, root)]
+        useful = set(reachable(state.graph, roots if for_use else fresh))
+        for number in reachable(state.graph, roots):
             for keeper in state.kept.get(number, ()):
                 pending = state.pending.get(keeper)
                 if pending is not None:
-                    used = for_use or pending.form is Form.AUTOGRAD_GRAD
+                    used = number in useful or pending.form is Form.AUTOGRAD_GRAD
                     doubt = RETURNED_FOR_USE if used else RETURNED
                     state.pending[keeper] = replace(pending, doubts=pending.doubts | {doubt})
 

@@ -195,6 +195,22 @@ def note_discarded(ex: Executor, state: State, call: ir.Node) -> None:
     )
 
 
+def note_step(state: State) -> None:
+    """Note that an optimizer steps: graphs of before have served their purpose."""
+    state.facts["stepped", None] = True
+
+
+def awaits_pass(state: State, root: NodeId) -> bool:
+    """Whether a graph is made for a pass to come: none visited its root, and no optimizer stepped.
+
+    After a step a graph is handed on to be logged.
+    """
+    if ("stepped", None) in state.facts:
+        return False
+    started = [n for name, about in state.facts if name == "backward" for n in about]
+    return root not in reachable(state.graph, started)
+
+
 def note_hook(state: State, on_gradients: bool) -> None:
     """Note that hooks get gradients from now on, or values that may have hooks of their own."""
     state.facts["hooked", None] = True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_used, set_apart
 from graphlint.static.execute.autograd.grad_reads import note_method
+from graphlint.static.execute.autograd.gradients import note_step
 from graphlint.static.execute.autograd.hooks import note_registered
 from graphlint.static.execute.autograd.passes import run_pass
 from graphlint.static.execute.library import containers, module_methods, tensor_methods, unknown
@@ -78,6 +79,7 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
     owner, name = method.owner, method.name
     if name == "step":
         ex.records.note_step(state.frame)
+        note_step(state)
     if isinstance(owner, Sym):
         return _of_unknown(ex, state, call, owner, name)
     if isinstance(owner, Super):
