@@ -80,6 +80,26 @@ def add_retain_graph(source: str, site: Site) -> Fix | None:
     return _fix(call, edit, Applicability.DISPLAY, message)
 
 
+def say_flag(source: str, site: Site, value: str) -> Fix | None:
+    """Pass a condition in place of a flag that is always on.
+
+    Args:
+        source: the file's text.
+        site: the call that says the flag: a pass, or a caller that hands the flag over.
+        value: the condition.
+
+    Returns:
+        An unsafe fix, or None where the call doesn't say `True` literally.
+    """
+    call = read_call(source, site)
+    flag = _find_flag(call, "False") if call else None
+    if call is None or flag is None or not flag.argument.literal_true:
+        return None
+    edit = call.edit(flag.argument.value_start, flag.argument.end, value)
+    message = f"Turn the flag off on the last iteration: `{value}`."
+    return _fix(call, edit, Applicability.UNSAFE, message)
+
+
 def drop_default_flag(source: str, site: Site) -> Fix | None:
     """Drop a `retain_graph` that says what holds without it.
 

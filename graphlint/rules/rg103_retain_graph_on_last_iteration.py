@@ -30,7 +30,11 @@ or, where nothing reads the gradients between the passes, `sum(losses).backward(
 * the graph travels from one iteration to the next (that is RG108).
 
 ## Fix safety
-There is no automatic fix: the message says what to write.
+Unsafe: where the loop counts or goes over a list, the flag is turned off on the last iteration
+(`retain_graph=i < len(losses) - 1`). A list with the same loss twice, or one that the body changes
+out of sight, has its last iteration elsewhere. There is no fix where the passes are iterations of
+more than one loop. One pass over the sum of the losses is the better repair where nothing reads the
+gradients in between; the fix leaves that to you.
 
 ## References
 * `torch.autograd.backward`, on `retain_graph`.
@@ -40,6 +44,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from graphlint.rules.last_iteration import turn_off_on_last
 from graphlint.rules.rule import Claim, Holds, Rule
 from graphlint.trace import Event, Trace
 
@@ -56,9 +61,16 @@ def check(trace: Trace) -> Iterator[Claim]:
             Event(kept.site, "keeps the graph on the last iteration too, and nobody visits it"),
         )
         joinable = all(meeting.combinable for meeting in trace.meetings_of(kept))
-        yield Claim(kept.at, witness, kept.reuse_doubts, None if joinable else TURN_OFF)
+        yield Claim(
+            kept.at,
+            witness,
+            kept.reuse_doubts,
+            None if joinable else TURN_OFF,
+            repair=TURNED_OFF if kept.in_one_loop and not trace.observed else "",
+        )
 
 
+TURNED_OFF = "turned off"
 TURN_OFF = (
     "The last iteration keeps the graph for nobody: turn the flag off there "
     "(`retain_graph=i < n - 1`)."
@@ -72,6 +84,7 @@ RULE = Rule(
     ),
     holds=Holds.EVERY,
     check=check,
+    repairs={TURNED_OFF: turn_off_on_last},
     observable=True,
     page=__doc__,
     bad="""\

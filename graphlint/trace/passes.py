@@ -31,6 +31,8 @@ class Reuse:
             began: what such a loop goes over is likely to share.
         apart: the same call visits them again, and no loop around both has gone on in between: the
             function with the call, or the loop, was run once more.
+        restarted: the innermost loop around the visiting pass was begun in between: it is another
+            loop whose iterations these are, if any.
     """
 
     by: Site
@@ -38,6 +40,7 @@ class Reuse:
     sure: bool = True
     prebuilt: bool = False
     apart: bool = False
+    restarted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,11 @@ class Retention:
     def carried(self) -> bool:
         """Whether a kept graph travels round a loop to a later iteration's pass."""
         return any(p.carried for p in self.passes)
+
+    @property
+    def in_one_loop(self) -> bool:
+        """Whether the passes over each graph are iterations of the innermost loop around them."""
+        return not any(reuse.restarted for p in self.passes for reuse in p.reuses)
 
     @property
     def reuse_doubts(self) -> frozenset[Doubt]:

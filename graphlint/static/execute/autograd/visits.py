@@ -249,7 +249,8 @@ def _link_reuses(
         if pending is not None:
             prebuilt = _is_built_before(state, request.roots, pending.frame)
             apart = pending.call is request.call and not pending.frame.precedes(state.frame)
-            reuse = Reuse(request.site, travels, certain, prebuilt, apart)
+            restarted = _innermost_loop(state.frame) not in pending.frame.loops
+            reuse = Reuse(request.site, travels, certain, prebuilt, apart, restarted)
             if reuse not in pending.reuses:
                 around = pending.within | (within[keeper] & pending.frame.loops.keys())
                 pending = replace(pending, reuses=(*pending.reuses, reuse), within=around)
@@ -280,6 +281,11 @@ def _surely_saves(node: Node, among_others: bool) -> bool:
     """
     stands_alone = node.op != FOREIGN_OP or not among_others
     return node.saves is YES or (node.opaque and stands_alone)
+
+
+def _innermost_loop(frame: Frame) -> Loop | None:
+    """Return the innermost loop around a frame."""
+    return next(((f.parent, f.place) for f in frame.chain() if f.kind == "loop"), None)
 
 
 def _is_built_before(state: State, roots: Iterable[NodeId], earlier: Frame) -> bool:
