@@ -44,36 +44,36 @@ OTHER_CALLERS = Doubt(Confidence.LIKELY, "callers that are not seen may set one 
 
 def check(trace: Trace) -> Iterator[Claim]:
     """Yield every `retain_graph` that says what `create_graph` says already."""
-    seen: set[Site] = set()
-    for call in trace.calls:
-        if call.repeats_create_graph:
-            seen.add(call.site)
-            yield Claim(call.site, (Event(call.site, "passes both flags"),))
+    seen = dict.fromkeys(call.site for call in trace.calls if call.repeats_create_graph)
+    yield from (Claim(site, (Event(site, "passes both flags"),)) for site in seen)
     always = {call.site for call in trace.calls if call.create == "True"}
     passing = {call.site for call in trace.calls if None not in (call.retain, call.create)}
-    told = seen | trace.overruled | trace.alone
+    apart = trace.overruled | trace.alone
     by_site: dict[Site, list[Retention]] = {}
     for kept in trace.retentions():
         by_site.setdefault(kept.site, []).append(kept)
     for site, all_kept in by_site.items():
         witness = (Event(site, "runs with `create_graph` on each time"),)
-        implied = [k for k in all_kept if k.implied and not {site, k.at} & told]
-        if site in passing and len(implied) == len(all_kept):
-            yield Claim(site, witness, _doubts(implied, always=site in always))
+        implied = [k for k in all_kept if k.implied and not {site, k.at} & apart]
+        doubts = trace.doubts_at(site)
+        if site in passing - seen.keys() and len(implied) == len(all_kept):
+            yield Claim(site, witness, _doubts(implied, doubts, always=site in always))
         else:
-            yield from (Claim(kept.at, witness, kept.doubts) for kept in implied)
+            told = (k for k in implied if not {site, k.at} & seen.keys())
+            yield from (Claim(kept.at, witness, doubts) for kept in told)
 
 
-def _doubts(implied: Sequence[Retention], always: bool) -> frozenset[Doubt]:
+def _doubts(
+    implied: Sequence[Retention], doubts: frozenset[Doubt], always: bool
+) -> frozenset[Doubt]:
     """Say what is not known: where `create_graph` is always on, only whether callers pass both.
 
-    What becomes of the graphs, and whether every path was followed, has no part in that.
+    Otherwise whether every path to the pass was followed. What becomes of its graph has no part in
+    that.
     """
     handed = any(kept.at != kept.site for kept in implied)
-    doubts = frozenset[Doubt]().union(*(kept.doubts for kept in implied))
-    if handed or (always and doubts):
-        return frozenset((OTHER_CALLERS,)).union(() if always else doubts)
-    return doubts
+    unsure = handed or (always and any(kept.doubts for kept in implied))
+    return frozenset((OTHER_CALLERS,) if unsure else ()).union(() if always else doubts)
 
 
 RULE = Rule(
