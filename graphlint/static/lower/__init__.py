@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ast
 import warnings
+from functools import lru_cache
 
 from graphlint.static import ir
-from graphlint.static.lower.places import Places
+from graphlint.static.lower.places import OnePlace, Places
 from graphlint.static.lower.statements import Lowering
+from graphlint.trace import Span
 
 
 def lower(source: str, filename: str) -> ir.Module:
@@ -36,3 +38,19 @@ def lower(source: str, filename: str) -> ir.Module:
     flagged, imports = tuple(lowering.flagged), tuple(lowering.imports)
     calls = mentions.calls | lowering.calls
     return ir.Module(places.whole(), filename, body, flagged, calls, imports, mentions)
+
+
+@lru_cache(maxsize=256)
+def lower_expression(text: str, filename: str, span: Span) -> ir.Expr | None:
+    """Bring an expression that a string holds into the intermediate form, None where it is none.
+
+    Args:
+        text: the string.
+        filename: the file whose code evaluates it.
+        span: where that code stands; all parts of the expression get this place.
+    """
+    try:
+        tree = ast.parse(text.strip(), filename, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return Lowering(OnePlace(span), filename).expr(tree.body)

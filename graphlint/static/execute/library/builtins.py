@@ -11,6 +11,7 @@ from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.library.attributes import get_attribute, set_attribute
 from graphlint.static.execute.library.items import Items, every, gather
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
+from graphlint.static.execute.library.unknown import call_unknown
 from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.lengths import length
@@ -44,6 +45,8 @@ from graphlint.static.execute.paths.values import (
     Value,
     Zip,
 )
+from graphlint.static.execute.records.records import site_of
+from graphlint.static.lower import lower_expression
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
@@ -268,6 +271,22 @@ def _id(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, state.sym(call.node, "number") if named is None else Const(named))]
 
 
+def _eval(ex: Executor, state: State, call: Invocation) -> Results:
+    """Evaluate an expression that a string holds, where the string is known."""
+    given = call.args[0] if call.args else NONE
+    site = site_of(call.node, state.frame)
+    text = given.value if isinstance(given, Const) else None
+    written = lower_expression(text, site.filename, site.span) if isinstance(text, str) else None
+    if written is None:
+        return call_unknown(ex, state, call, External("eval"))
+    return ex.eval(written, state)
+
+
+def _globals(ex: Executor, state: State, call: Invocation) -> Results:
+    """Make a dictionary of a file's variables; what the program puts into it is no variable."""
+    return [(state, state.new(call.node, Dict(state.global_variables(), True)))]
+
+
 def _print(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, NONE)]
 
@@ -297,6 +316,8 @@ HANDLERS: Mapping[str, Handler] = {
     "round": _number(round),
     "str": _number(str),
     "bool": _bool,
+    "eval": _eval,
+    "globals": _globals,
     "getattr": _getattr,
     "setattr": _setattr,
     "next": _next,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -229,6 +229,12 @@ class State:
         env = self.heap[address]
         assert isinstance(env, Env)
         self.heap[address] = replace(env, vars={k: v for k, v in env.vars.items() if k != name})
+
+    def global_variables(self) -> Mapping[str, Value]:
+        """Return the variables of the file whose code runs."""
+        env = self.heap[self._outermost()]
+        assert isinstance(env, Env)
+        return env.vars
 
     def _home(self, name: str) -> Address:
         env = self.heap[self.env]
