@@ -37,3 +37,41 @@ def test_gradients_that_are_differentiated_late_are_not_in_vain(lines: int) -> N
 def test_gradients_that_are_not_differentiated_are_in_vain() -> None:
     text = PROGRAM.format(lines="count += 1\n" * 10, end="print(kept.max().item())")
     assert [finding.code for finding in lint_source(text)] == ["RG302"]
+
+
+SET_UP = """\
+import torch
+
+
+class Cut:
+    def __call__(self, critic, fake):
+        return critic(fake.detach()).exp().mean()
+
+
+class Trainer:
+    def set_up(self):
+        self.generator, self.critic = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+        self.loss = make_loss()
+
+    def step(self):
+        fake = self.generator(torch.randn(3, 2))
+        self.loss(self.critic, fake).backward(retain_graph=True)
+        self.critic(fake).exp().mean().backward()
+
+
+def make_loss():
+    return Cut()
+
+
+count = 0
+{lines}
+trainer = Trainer()
+trainer.set_up()
+trainer.step()
+"""
+
+
+@pytest.mark.parametrize("lines", [10, 3_000])
+def test_setting_up_is_followed_wherever_it_stands(lines: int) -> None:
+    text = SET_UP.format(lines="count += 1\n" * lines)
+    assert [finding.code for finding in lint_source(text)] == ["RG101"]

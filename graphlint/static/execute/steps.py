@@ -70,6 +70,7 @@ class Steps:
         self.budget = budget
         self._taken = self._earlier = self._loading = self._all = 0
         self._limit = budget.steps
+        self._start = 0  # where the steps began that end at the limit
         self._sharing = False
         self._too_long: set[ir.Function] = set()
 
@@ -110,16 +111,17 @@ class Steps:
 
         What goes beyond that budget is left out.
         """
-        before = (self._taken, self._limit)
+        before = (self._taken, self._start, self._limit)
         left = self.budget.loading - self._loading
-        self._taken, self._limit = 0, min(self._allowed(self.budget.least), left)
+        self._taken = self._start = 0
+        self._limit = min(self._allowed(self.budget.least), left)
         try:
             yield
         except OutOfSteps:
             pass
         finally:
             self._loading += self._taken
-            self._taken, self._limit = before
+            self._taken, self._start, self._limit = before
 
     @contextmanager
     def once_more(self) -> Iterator[None]:
@@ -138,8 +140,11 @@ class Steps:
 
     @property
     def hurried(self) -> bool:
-        """Whether half of the steps are spent, and the rest is for what matters."""
-        return self._taken > self._limit // 2
+        """Whether half of the steps are spent, and the rest is for what matters.
+
+        In a call that has a share of the steps, half of that share.
+        """
+        return self._taken - self._start > (self._limit - self._start) // 2
 
     @property
     def sharing(self) -> bool:
@@ -150,7 +155,8 @@ class Steps:
         """Run a call, and return what it returns, None where it takes too many steps."""
         if function in self._too_long:
             return None
-        outer, self._sharing = self._limit, True
+        start, outer = self._start, self._limit
+        self._start, self._sharing = self._taken, True
         self._limit = min(outer, self._taken + self.budget.steps // SHARES)
         try:
             return run()
@@ -160,4 +166,4 @@ class Steps:
             self._too_long.add(function)
             return None
         finally:
-            self._limit, self._sharing = outer, False
+            self._start, self._limit, self._sharing = start, outer, False
