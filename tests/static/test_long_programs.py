@@ -75,3 +75,35 @@ trainer.step()
 def test_setting_up_is_followed_wherever_it_stands(lines: int) -> None:
     text = SET_UP.format(lines="count += 1\n" * lines)
     assert [finding.code for finding in lint_source(text)] == ["RG101"]
+
+
+PICKING = """\
+class Explainer:
+    def __init__(self, model):
+        self.model = model
+
+    def explain(self, image, names):
+        first, second, third = [], [], []
+        if "first" in names:
+            first.append(1)
+        if "second" in names:
+            second.append(1)
+        if "third" in names:
+            third.append(1)
+        count = 0
+        {lines}
+        pick(self.model(image), 3).backward(retain_graph=True)
+        return len(first) + len(second) + len(third)
+
+
+def pick(scores, column):
+    if len(scores.shape) == 1:
+        return scores[column]
+    return scores[:, column]
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 2_000])
+def test_paths_are_joined_that_return_parts_of_one_tensor(lines: int) -> None:
+    found = lint_source(PICKING.format(lines="count += 1; " * lines))
+    assert [(f.code, f.confidence) for f in found] == [("RG101", Confidence.LIKELY)]

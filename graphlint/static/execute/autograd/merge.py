@@ -138,7 +138,8 @@ def _collapse(ex: Executor, paths: list[_Path], level: int) -> list[_Path]:
 
 def _widen_flow(survivor: State, flow: Flow, other: Flow) -> Flow:
     if isinstance(flow.value, (Const, Sym)) and flow.value != other.value:
-        return Flow(flow.kind, Sym(("either", survivor.frame, "return")))
+        node = flow.value.node if isinstance(flow.value, Sym) else None
+        return Flow(flow.kind, Sym(("either", survivor.frame, "return"), node))
     return flow
 
 

@@ -236,7 +236,7 @@ def _leads(state: State, addresses: Iterable[Address]) -> dict[Address, Leads]:
 def scene_key(state: State, found: Reach, value: Value | None, level: int) -> Key:
     """Return the key of a state's variables and objects, and of a value beside it."""
     if level == GRAPHS_ONLY:
-        return (_with_graphs(found.leads),)
+        return _with_graphs(found.leads, (value, *state.temps, *state.yields))
     parts = _Parts(level)
     loose = tuple([parts.value(v) for v in (value, *state.temps, *state.yields)])
     written = (*state.attrs.items(), *state.memos.items())
@@ -254,8 +254,8 @@ def graph_key(state: State, live: Iterable[NodeId]) -> Key:
     return (wants, graph, _fates(state, live), pending)
 
 
-def _with_graphs(leads: Mapping[Address, Leads]) -> Key:
-    """Return a key of the objects that lead to a graph, and of what they refer to that does."""
+def _with_graphs(leads: Mapping[Address, Leads], loose: Iterable[Value | None]) -> Key:
+    """Return a key of what leads to a graph: of objects, and of values that are under way."""
     holders: dict[Address, list[Address]] = {}
     for address, (addresses, _) in leads.items():
         for other in addresses:
@@ -267,11 +267,20 @@ def _with_graphs(leads: Mapping[Address, Leads]) -> Key:
         if address not in bearing:
             bearing.add(address)
             todo += holders.get(address, ())
-    parts = [
-        (address, tuple([a for a in leads[address][0] if a in bearing]), tuple(leads[address][1]))
-        for address in bearing
-    ]
-    return (frozenset(parts),)
+    objects = [(address, *_bearing(leads[address], bearing)) for address in bearing]
+    return (frozenset(objects), tuple([_bearing(_led_to(value), bearing) for value in loose]))
+
+
+def _bearing(leads: Leads, bearing: set[Address]) -> Key:
+    addresses, nodes = leads
+    return (tuple([address for address in addresses if address in bearing]), tuple(nodes))
+
+
+def _led_to(value: Value | None) -> Leads:
+    """Return the addresses and nodes that a value refers to."""
+    parts = _Parts(GRAPHS_ONLY)
+    parts.value(value)
+    return parts.addresses, parts.nodes
 
 
 def _fates(state: State, live: Iterable[NodeId]) -> Key:
