@@ -68,7 +68,8 @@ class LiveTable:
 
 
 def table(profile: Profile) -> Table:
-    """Return what calls keep now: passes, bytes, growth, and how long the program has run."""
+    """Return what calls keep now: passes, bytes, growth a pass, and how long it all has run."""
+    from rich import box
     from rich.table import Table
 
     series = [each for line in profile.timelines for each in line.series if each.bytes]
@@ -78,9 +79,13 @@ def table(profile: Profile) -> Table:
     drawn = Table(
         title=f"{profile.program}: {format_seconds(profile.duration_s)}, peak retained {peak}",
         title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
-    for heading in ("call", "passes", "retained", "reused", "holds now", "peak", "growth"):
-        drawn.add_column(heading, justify="left" if heading == "call" else "right")
+    # The row of a call stands at its end: a long path is folded, not cut.
+    drawn.add_column("call", overflow="fold")
+    for heading in ("passes", "retained", "reused", "holds now", "peak", "growth"):
+        drawn.add_column(heading, justify="right", no_wrap=True)
     for site in profile.sites[:_ROWS]:
         growth = grown.get((site.filename, site.row))
         drawn.add_row(
@@ -90,6 +95,6 @@ def table(profile: Profile) -> Table:
             str(site.reused_passes),
             format_bytes(held.get((site.filename, site.row), 0)),
             format_bytes(site.exclusive_bytes.max),
-            f"{growth.nodes_per_pass:+.0f} nodes a pass" if growth else "",
+            f"{growth.nodes_per_pass:+.0f} nodes" if growth else "",
         )
     return drawn

@@ -43,6 +43,8 @@ def _find(code: str) -> Rule:
 
 def _page(rule: Rule) -> str:
     """Return the page as Markdown, under a heading with code and name."""
+    if not rule.page:
+        raise GraphlintError("Python leaves out all documentation under -OO: run it without.")
     _, _, body = inspect.cleandoc(rule.page).partition("\n")
     return f"# {rule.name} ({rule.code})\n{body}"
 

@@ -18,7 +18,10 @@ Sources = Callable[[str], str]
 """Returns the text of the file of that name, "" where it can't be read."""
 
 PROFILE_FORMATS = ("text", "json", "speedscope", "chrome", "html")
-FORMATS = ("full", "concise", "grouped", "json", "json-lines", "github")
+FORMATS = (
+    *("full", "concise", "grouped", "json", "json-lines"),
+    *("github", "gitlab", "junit", "sarif"),
+)
 
 
 @dataclass(frozen=True, slots=True)

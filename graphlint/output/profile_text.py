@@ -155,7 +155,7 @@ def _row(site: SiteProfile) -> tuple[str, ...]:
 def _others(profile: Profile) -> str:
     """Say in words of which calls there is nothing to see."""
     if not profile.sites:
-        return "No backward pass ran."
+        return "No backward pass ran in this process."
     idle = sum(not site.retained_passes for site in profile.sites)
     if idle == len(profile.sites):
         return "No pass kept its graph."

@@ -49,7 +49,7 @@ def test_text_names_the_ranks() -> None:
 
 def test_text_says_in_words_that_nothing_was_kept() -> None:
     render = profile_renderer("text")
-    assert "No backward pass ran." in render(profile(sites=()))
+    assert "No backward pass ran in this process." in render(profile(sites=()))
     idle = replace(NEEDED, retained_passes=0, reused_passes=0, verdict="not-retained", holders=())
     assert "No pass kept its graph." in render(profile(sites=(idle,)))
     assert "kept no" not in render(profile())

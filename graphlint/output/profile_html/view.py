@@ -191,7 +191,8 @@ def _cures(findings: Sequence[Mapping[str, Any]], place: tuple[str, int]) -> tup
 
 def _cure(finding: Mapping[str, Any]) -> Cure:
     """Take a finding's words, and the example from the page of its rule, where that is known."""
-    pages = [rule.page for rule in all_rules() if rule.code == finding["code"]]
+    # Under -OO rules have no pages.
+    pages = [rule.page for rule in all_rules() if rule.code == finding["code"] and rule.page]
     section = _USE_INSTEAD.search(pages[0]) if pages else None
     example = _CODE.search(section[1]) if section else None
     filename, row = _place(finding)
