@@ -43,6 +43,7 @@ class Request:
     per_file_ignores: PerFile | None = None
     exclude: tuple[str, ...] | None = None
     extend_exclude: tuple[str, ...] | None = None
+    profiles: tuple[Path, ...] = ()
     min_confidence: str | None = None
     output_format: str = "full"
     output_file: Path | None = None
@@ -134,7 +135,7 @@ def _show(request: Request, outcome: Outcome, sources: FileTexts) -> int:
         _note(f"{finding.filename}:{row}: the fix for {finding.code} did not hold; left as it was.")
     if request.diff:
         return _show_diff(request, outcome)
-    findings = outcome.result.findings
+    findings = _measured(outcome.result.findings, request.profiles)
     # With `--fix`, standard output is the mended source, and the findings make way for it.
     aside = request.fixing and STDIN in request.paths
     stream = sys.stderr if aside else sys.stdout
@@ -151,6 +152,21 @@ def _show(request: Request, outcome: Outcome, sources: FileTexts) -> int:
             text += f"{closing}\n"
     write(text, request.output_file, err=aside)
     return _status(request, outcome)
+
+
+def _measured(findings: tuple[Finding, ...], profiles: tuple[Path, ...]) -> tuple[Finding, ...]:
+    """Put what a run measured beside the findings, and those first whose graphs hold most."""
+    if not profiles:
+        return findings
+    from graphlint.measuring import with_measurements
+    from graphlint.profiles.merging import load_run
+
+    joined = with_measurements(findings, load_run(profiles))
+    return tuple(sorted(joined, key=_bytes_held, reverse=True))
+
+
+def _bytes_held(finding: Finding) -> float:
+    return finding.measured.exclusive_bytes_mean if finding.measured else -1.0
 
 
 def _render(

@@ -51,6 +51,13 @@ def _rules(*names: str, help: str) -> Callable[[F], F]:  # noqa: A002
 )
 @_list("--exclude", help="Globs of files and folders not to look into, in place of the default.")
 @_list("--extend-exclude", help="More of them.")
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Show what a run measured beside the findings, most bytes first; one use for each rank.",
+)
 @click.option("--min-confidence", type=click.Choice(CONFIDENCES), help="Leave out what is less.")
 @click.option(
     "--output-format",

@@ -12,6 +12,7 @@ import pytest
 from commandline import MENDED, MISSING, UNNEEDED, Run
 
 from graphlint import fixes
+from graphlint.profiles import Profile, SiteProfile, Spread
 
 
 def put(path: Path, text: str) -> Path:
@@ -135,6 +136,7 @@ def test_selection(graphlint: Run, folder: Path, options: list[str], codes: list
         (["--selct", "RG1"], "No such option"),
         (["--min-confidence", "sure"], "'sure' is not one of"),
         (["--per-file-ignores", "tests"], "no pair of a glob and a rule"),
+        (["--profile", "nowhere.json"], "nowhere.json can't be read"),
         (["--output-format", "xml"], "'xml' is not one of"),
         (["--output-file", "a.py/findings.txt"], "can't be written"),
         (["-", "a.py"], "`-` reads standard input"),
@@ -316,3 +318,21 @@ def test_findings_that_cannot_be_written(folder: Path) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "graphlint: standard output: can't be written: No space left on device.\n"
+
+
+def test_a_profile_stands_beside_the_findings(graphlint: Run, folder: Path) -> None:
+    for name in ("a.py", "b.py", "c.py"):
+        put(folder / name, UNNEEDED)
+    sites = tuple(
+        SiteProfile(
+            name, 5, "", "backward", 7, 7, 0, "unneeded", exclusive_bytes=Spread(held, held)
+        )
+        for name, held in (("b.py", 2048), ("c.py", 4096))
+    )
+    Profile(sites=sites).save("p.json")
+    status, out, _ = graphlint("check", "--profile", "p.json")
+    assert status == 1
+    assert [line[:4] for line in out.splitlines() if "RG101" in line] == ["c.py", "b.py", "a.py"]
+    assert "= measured: called 7 times, kept" in out
+    found = json.loads(graphlint("check", "--profile", "p.json", "--output-format", "json").out)
+    assert [each["measured"] and each["measured"]["calls"] for each in found] == [7, 7, None]
