@@ -208,7 +208,8 @@ def awaits_pass(state: State, root: NodeId) -> bool:
     if ("stepped", None) in state.facts:
         return False
     started = [n for name, about in state.facts if name == "backward" for n in about]
-    return root not in reachable(state.graph, started)
+    alive = [number for number in started if number in state.graph]
+    return root not in reachable(state.graph, alive)
 
 
 def note_hook(state: State, on_gradients: bool) -> None:
