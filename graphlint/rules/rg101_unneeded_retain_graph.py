@@ -50,7 +50,9 @@ from graphlint.trace import Event, Trace
 def check(trace: Trace) -> Iterator[Claim]:
     """Yield every flag whose graphs no later pass visits."""
     for kept in trace.retentions():
-        if not kept.reused and not kept.implied and kept.site not in trace.overruled:
+        if kept.reused or kept.refused or kept.implied:
+            continue
+        if kept.site not in trace.overruled:
             built = next((p.built for p in kept.passes if p.built), None)
             witness = [Event(built, "builds the graph")] if built else []
             witness.append(Event(kept.site, "keeps the graph, and no later pass visits it"))

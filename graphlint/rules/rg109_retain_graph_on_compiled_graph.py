@@ -54,7 +54,8 @@ def check(trace: Trace) -> Iterator[Claim]:
     """Yield every flag that keeps a graph with compiled code in it."""
     for kept in trace.retentions():
         if any(p.compiled for p in kept.passes):
-            witness = (Event(kept.site, "keeps a graph that `torch.compile` made"),)
+            what = "keeps" if not kept.refused else "raises, as it was to keep"
+            witness = (Event(kept.site, f"{what} a graph that `torch.compile` made"),)
             repair = _repair(trace, kept)
             yield Claim(kept.at, witness, message=f"{RULE.message[:-1]}: {repair}.")
 
@@ -66,7 +67,7 @@ def _repair(trace: Trace, kept: Retention) -> str:
         return detach(waste.borders) or "detach what both passes share"
     if combinable(met):
         return combine(met)
-    if not kept.reused:
+    if not (kept.reused or any(p.refused for p in kept.passes)):
         return "drop the flag, as no later pass visits the graph"
     return "run one pass over the sum of the losses, or the forward pass again"
 
@@ -76,6 +77,7 @@ RULE = Rule(
     name="retain-graph-on-compiled-graph",
     message="Keeping the graph of code that `torch.compile` compiled can raise (donated buffers).",
     holds=Holds.SOME,
+    observable=True,
     check=check,
     page=__doc__,
     bad="""\

@@ -64,6 +64,7 @@ RULE = Rule(
     ),
     holds=Holds.SOME,
     check=check,
+    observable=True,
     page=__doc__,
     bad="""\
 import torch

@@ -52,8 +52,9 @@ from graphlint.trace import Event, Trace
 def check(trace: Trace) -> Iterator[Claim]:
     """Yield every read of a gradient that is not there."""
     for read in trace.grad_reads:
-        made = Event(read.made, "makes the tensor, which is no leaf")
-        yield Claim(read.site, (made, Event(read.site, "reads its gradient, which is None")))
+        witness = [Event(read.made, "makes the tensor, which is no leaf")] if read.made else []
+        witness.append(Event(read.site, "reads its gradient, which is None"))
+        yield Claim(read.site, tuple(witness))
 
 
 RULE = Rule(
@@ -66,6 +67,7 @@ RULE = Rule(
     holds=Holds.SOME,
     check=check,
     fix=retain_grad,
+    observable=True,
     page=__doc__,
     bad="""\
 import torch

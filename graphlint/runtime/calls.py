@@ -134,8 +134,8 @@ class Sources:
             tree = self._trees[filename] = _parse("".join(linecache.getlines(filename)))
         return tree
 
-    def statement(self, place: Place, found: ast.stmt) -> Site:
-        """Return where a statement of a place's file stands."""
+    def part(self, place: Place, found: ast.stmt | ast.expr) -> Site:
+        """Return where a statement or an expression of a place's file stands."""
         name, row, end = place.filename, found.lineno, found.end_lineno or found.lineno
         span = Span(
             row,

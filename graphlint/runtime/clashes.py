@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # The wording of torch/csrc/autograd/saved_variable.cpp, 2.4 to 2.13.
 _FREED = "through the graph a second time"
 _MODIFIED = "modified by an inplace operation"
+# That of torch/_functorch/_aot_autograd/runtime_wrappers.py, 2.5 to 2.13.
+_DONATED = "non-empty donated buffers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ def reason(error: BaseException) -> Broken | None:
     if _FREED in message:
         return Broken.FREED
     return Broken.MODIFIED if _MODIFIED in message else None
+
+
+def cannot_be_kept(error: BaseException) -> bool:
+    """Tell whether compiled code refused to run a pass because that keeps its graph."""
+    return isinstance(error, RuntimeError) and _DONATED in str(error)
 
 
 def culprit(why: Broken, walked: Walk) -> Visit | None:

@@ -36,6 +36,7 @@ class Visit:
         started: the clock when the pass was over, in seconds.
         thread: the thread that ran it.
         truncated: its graph was not walked to the end.
+        compiled: it visited what `torch.compile` made one node of.
         open: how many of the kept nodes that save tensors no later pass has visited.
         held_bytes: exclusive bytes of those nodes.
         watched: the storages that it keeps for itself, where they were measured.
@@ -52,6 +53,7 @@ class Visit:
     started: float
     thread: int
     truncated: bool = False
+    compiled: bool = False
     open: int = 0
     held_bytes: int = 0
     watched: Watched | None = None

@@ -5,6 +5,7 @@ A walk is not free of consequences. See Note [Touched nodes].
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ Node = Any
 TOUCH_LIMIT = 10_000
 
 _RAW_PREFIX = "_raw_saved_"
+_COMPILER = "torch._functorch._aot_autograd.runtime_wrappers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,17 @@ def _builtin_kind(node_type: type) -> NodeKind:
     slices = name == "CopySlices"
     opaque = slices or name == "CppFunction"
     return NodeKind(raw, node_type is LEAF, opaque, slices, can_save=bool(raw) or opaque)
+
+
+def run_compiled_code(nodes: Iterable[Node]) -> bool:
+    """Say whether any of some nodes is what `torch.compile` made of a graph.
+
+    It is a custom function of a class that AOTAutograd makes for each graph (torch 2.13,
+    `_AOTDispatchAutogradFunctionFactory`).
+    """
+    return _COMPILER in sys.modules and any(
+        kind_of(node).python and type(node)._forward_cls.__module__ == _COMPILER for node in nodes
+    )
 
 
 def attribute_name(raw: str) -> str:

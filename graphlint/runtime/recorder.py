@@ -29,7 +29,7 @@ import torch
 from graphlint.runtime.budget import Budget, Purse
 from graphlint.runtime.callsites import CallSites
 from graphlint.runtime.carried import Carried, Rhythm, is_carried
-from graphlint.runtime.clashes import ClashRecord, culprit, reason
+from graphlint.runtime.clashes import ClashRecord, cannot_be_kept, culprit, reason
 from graphlint.runtime.engine import BackwardCall, choke_point
 from graphlint.runtime.figures import EXACT_PASSES
 from graphlint.runtime.guard import Guard
@@ -37,10 +37,18 @@ from graphlint.runtime.ledger import Ledger
 from graphlint.runtime.lookout import Lookout
 from graphlint.runtime.marks import Mark, Visit
 from graphlint.runtime.measurer import Measurer
-from graphlint.runtime.nodes import TOUCH_LIMIT, Node, Walk, executed, kind_of
+from graphlint.runtime.nodes import (
+    TOUCH_LIMIT,
+    Node,
+    Walk,
+    executed,
+    kind_of,
+    run_compiled_code,
+)
 from graphlint.runtime.releases import after_pass, before_pass, hand_on
 from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.steps import optimizers_of
+from graphlint.runtime.warned import Warned, lines_warned_of
 from graphlint.trace import Broken
 
 MARKED_PASSES = 16
@@ -131,6 +139,7 @@ class Recorder:
         self._seconds = 0.0
         self._started: float | None = None
         self._depth = 0
+        self._warned: frozenset[Warned] | None = None
         self._lock = threading.RLock()
 
     # --- starting and stopping ---------------------------------------------------------------
@@ -141,6 +150,8 @@ class Recorder:
             self._depth += 1
             if self._depth == 1:
                 self._started = self._clock()
+                if self._warned is None:
+                    self._warned = self.guard.run(lines_warned_of)
                 self._budget.resume()
                 self._measurer.budget.resume()
                 choke_point().attach(self)
@@ -179,6 +190,11 @@ class Recorder:
     def sites(self) -> list[SiteRecord]:
         """The calls that ran passes, at one go: the program may run on meanwhile."""
         return list(self._calls.records.values())
+
+    @property
+    def warned(self) -> frozenset[Warned]:
+        """The lines that have read a gradient which is not there, since the first start."""
+        return frozenset() if self._warned is None else lines_warned_of() - self._warned
 
     @property
     def duration(self) -> float:
@@ -239,6 +255,8 @@ class Recorder:
         walked = self.ledger.walk(call.outputs)
         earlier = _kept(walked.marks) if walked.marked else []
         before_pass(earlier)
+        if call.creates:
+            site.leftovers.look()
         start = torch.autograd._get_sequence_nr()
         look = Look(walked, earlier, start, site.rhythm(call.caller.context))
         site.looking += self._budget.charge(began)
@@ -272,6 +290,8 @@ class Recorder:
     def failed(self, call: BackwardCall, note: Note | None, error: BaseException) -> None:
         """Take in a pass that raised: which earlier pass is behind it, whom it visited."""
         with self._lock:
+            if call.keeps and note is not None and note.recorded and cannot_be_kept(error):
+                note.site.refuse(call.creates)
             why = reason(error)
             look = note.look if note else None
             if look is None and why is None:
@@ -315,6 +335,8 @@ class Recorder:
             site.skip(torch.autograd._get_sequence_nr())
             return
         if call.creates:
+            if call.accumulates:
+                site.leftovers.leave(node.variable for node in nodes if kind_of(node).leaf)
             nodes = [*nodes, *self._created(nodes, look.start, result)]
         visit = Visit(
             site=site,
@@ -323,6 +345,7 @@ class Recorder:
             started=self._clock(),
             thread=threading.get_ident(),
             truncated=walked.truncated,
+            compiled=keeps and run_compiled_code(nodes),
         )
         if not keeps:
             self.ledger.free(visit, nodes)

@@ -13,10 +13,19 @@ if TYPE_CHECKING:
 
 
 class Outcome(NamedTuple):
-    """What became of a pass that kept its graph: the part of it that rules ask for."""
+    """What became of a pass that kept its graph: the part of it that rules ask for.
+
+    Attributes:
+        creates: it made differentiable gradients.
+        reuses: the calls that visited what it kept, and whether that came round a loop.
+        compiled: it visited what `torch.compile` made one node of.
+        refused: for that reason it raised.
+    """
 
     creates: bool
-    reuses: tuple[tuple[SiteRecord, Carried], ...]
+    reuses: tuple[tuple[SiteRecord, Carried], ...] = ()
+    compiled: bool = False
+    refused: bool = False
 
 
 class RunShape(NamedTuple):
@@ -25,11 +34,12 @@ class RunShape(NamedTuple):
     passes: tuple[tuple[int, Outcome], ...]
 
 
-def _alone(creates: bool) -> RunShape:
-    return RunShape(((0, Outcome(creates, ())),))
+def alone(outcome: Outcome) -> RunShape:
+    """Return the run of a pass that has its graph to itself."""
+    return RunShape(((0, outcome),))
 
 
-_ALONE = (_alone(creates=False), _alone(creates=True))
+_ALONE = (alone(Outcome(creates=False)), alone(Outcome(creates=True)))
 
 
 @dataclass(eq=False, slots=True)
@@ -61,12 +71,13 @@ class RunRecord:
 
 def outcome_of(visit: Visit) -> Outcome:
     """Return what has become of a pass so far."""
-    return Outcome(visit.creates, tuple(visit.reuses))
+    return Outcome(visit.creates, tuple(visit.reuses), visit.compiled)
 
 
 def shape_alone(visit: Visit) -> RunShape:
     """Return the run of a pass that has its graph to itself."""
-    return RunShape(((0, outcome_of(visit)),)) if visit.reuses else _ALONE[visit.creates]
+    plain = not (visit.reuses or visit.compiled)
+    return _ALONE[visit.creates] if plain else alone(outcome_of(visit))
 
 
 def open_shapes(visits: list[Visit], final: bool) -> Iterator[tuple[SiteRecord, RunShape]]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from graphlint.runtime.carried import Carried, Rhythm
 from graphlint.runtime.figures import Growth, Running, Turn
+from graphlint.runtime.leftovers import Leftovers
 from graphlint.runtime.places import RawSpan
 from graphlint.runtime.releases import Ends
-from graphlint.runtime.runs import RunRecord, RunShape, outcome_of, shape_alone
+from graphlint.runtime.runs import Outcome, RunRecord, RunShape, alone, outcome_of, shape_alone
 from graphlint.trace import Form
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class SiteRecord:
         total_bytes, exclusive_bytes, nodes, seconds: what was measured of the kept graphs.
         ends: what became of the bytes that were measured.
         turn: whose turn it is to be measured.
+        leftovers: the gradients with graphs that its passes left in leaves.
         left_bytes: what its passes left behind that did not keep their graphs.
         holders: what held the exclusive bytes of the largest of them.
         reused_by: how many of its kept graphs each call visited.
@@ -79,6 +81,7 @@ class SiteRecord:
     seconds: Running = field(default_factory=Running)
     ends: Ends = field(default_factory=Ends)
     turn: Turn = field(default_factory=Turn)
+    leftovers: Leftovers = field(default_factory=Leftovers)
     left_bytes: Running = field(default_factory=Running)
     holders: tuple[Holder, ...] = ()
     reused_by: dict[SiteRecord, int] = field(default_factory=dict)
@@ -191,6 +194,10 @@ class SiteRecord:
             run.settle(visit.ordinal, outcome_of(visit))
         if not (run.pending or run.partial):
             self._add_shape(run.shape())
+
+    def refuse(self, creates: bool) -> None:
+        """Note that a pass could not keep its graph, as compiled code is part of it."""
+        self._add_shape(alone(Outcome(creates, compiled=True, refused=True)))
 
     def _add_shape(self, shape: RunShape) -> None:
         if len(self.shapes) < _SHAPES:

@@ -80,6 +80,23 @@ def step_between(
     return found[0] if len(found) == 1 else None
 
 
+def clears_gradients(tree: ast.Module) -> bool:
+    """Say whether anything in a file throws gradients away."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="zero_grad")):
+                return True
+            case ast.Assign(value=ast.Constant(value=None), targets=targets):
+                cleared: list[ast.expr] = targets
+            case ast.Delete(targets=targets):
+                cleared = targets
+            case _:
+                continue
+        if any(isinstance(each, ast.Attribute) and each.attr == "grad" for each in cleared):
+            return True
+    return False
+
+
 def _is_step(value: ast.expr, optimizers: frozenset[str]) -> bool:
     """Whether a call is `optimizer.step()`, or a gradient scaler's `scaler.step(optimizer)`."""
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):

@@ -11,9 +11,22 @@ from graphlint.runtime.marks import Visit
 from graphlint.runtime.recorder import Recorder
 from graphlint.runtime.runs import Outcome, RunShape, open_shapes
 from graphlint.runtime.sites import SiteRecord
-from graphlint.runtime.steps import step_between
+from graphlint.runtime.steps import clears_gradients, step_between
 from graphlint.runtime.stores import is_container, store_of
-from graphlint.trace import Broken, Clash, Creation, Hold, Keeping, Pass, Reuse, Run, Site, Trace
+from graphlint.runtime.warned import read_in
+from graphlint.trace import (
+    Broken,
+    Clash,
+    Creation,
+    GradRead,
+    Hold,
+    Keeping,
+    Pass,
+    Reuse,
+    Run,
+    Site,
+    Trace,
+)
 
 
 def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: Sources) -> Trace:
@@ -40,19 +53,26 @@ def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: So
         clashes=tuple(_clashes(recorder, sources)),
         calls=tuple(call for call in calls if call and (call.retain or call.create)),
         holds=tuple(_holds(recorder, sources)),
-        creations=tuple(_creations(shapes, set() if final else {v.site for v in visits}, sources)),
+        grad_reads=tuple(_grad_reads(recorder, sources)),
+        creations=tuple(_creations(shapes, None if final else visits, sources)),
         observed=True,
     )
 
 
 def _creations(
-    shapes: Iterable[tuple[SiteRecord, RunShape]], unsettled: set[SiteRecord], sources: Sources
+    shapes: Iterable[tuple[SiteRecord, RunShape]], visits: list[Visit] | None, sources: Sources
 ) -> Iterator[Creation]:
     """Yield the calls all of whose passes made differentiable gradients.
 
     Who visits these visits what the pass kept, so that a pass which nobody visited again made them
-    for nobody. Whether its gradients are cleared is not seen.
+    for nobody.
+
+    Args:
+        shapes: the runs of all calls.
+        visits: the passes that still keep something, None when the program is over.
+        sources: reads the calls' source.
     """
+    unsettled = {visit.site for visit in visits or ()}
     outcomes: dict[SiteRecord, list[Outcome]] = {}
     for site, shape in shapes:
         outcomes.setdefault(site, []).extend(outcome for _, outcome in shape.passes)
@@ -60,7 +80,26 @@ def _creations(
         if seen and all(each.creates for each in seen) and site not in unsettled:
             used = bool(site.truncated) or any(each.reuses for each in seen)
             place = sources.site(site)
-            yield Creation(place, place, site.form, differentiated=used, cleared=True)
+            left = visits is None and _are_left(site, sources)
+            yield Creation(place, place, site.form, differentiated=used, cleared=not left)
+
+
+def _are_left(site: SiteRecord, sources: Sources) -> bool:
+    """Whether nothing throws the gradients away that a call's passes left in leaves.
+
+    Where there was one such pass only, the next iteration might have, had there been one.
+    """
+    if not site.leftovers.remain:
+        return False
+    return site.leftovers.passes > 1 or not clears_gradients(sources.tree(site.filename))
+
+
+def _grad_reads(recorder: Recorder, sources: Sources) -> Iterator[GradRead]:
+    """Yield the reads of gradients that torch has warned of, where the line has just one."""
+    for filename, row in sorted(recorder.warned):
+        read = read_in(row, sources.tree(filename))
+        if read is not None:
+            yield GradRead(sources.part(Place(filename, "", row), read))
 
 
 def _run(site: SiteRecord, shape: RunShape, sources: Sources) -> Run:
@@ -73,6 +112,8 @@ def _run(site: SiteRecord, shape: RunShape, sources: Sources) -> Run:
                 creates=outcome.creates,
                 ordinal=ordinal,
                 reuses=_reuses(outcome, sources),
+                compiled=outcome.compiled,
+                refused=outcome.refused,
             )
             for ordinal, outcome in shape.passes
         )
@@ -90,7 +131,7 @@ def _holds(recorder: Recorder, sources: Sources) -> Iterator[Hold]:
         if store is not None:
             statement, name = store
             yield Hold(
-                site=sources.statement(keeper.place, statement),
+                site=sources.part(keeper.place, statement),
                 how=Keeping.CONTAINER if is_container(keeper) else Keeping.SUM,
                 name=name,
                 freed=sources.site(freed_by),
@@ -121,4 +162,4 @@ def _step(clash: ClashRecord, sources: Sources) -> Site | None:
     tree = sources.tree(clash.later.filename)
     step = step_between(clash.earlier, clash.later, clash.optimizers, tree)
     place = Place(clash.later.filename, clash.later.function, 0)
-    return sources.statement(place, step) if step else None
+    return sources.part(place, step) if step else None

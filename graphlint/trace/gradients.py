@@ -55,11 +55,11 @@ class GradRead:
 
     Attributes:
         site: where it is read.
-        made: where the tensor was made.
+        made: where the tensor was made, if that is known.
     """
 
     site: Site
-    made: Site
+    made: Site | None = None
 
 
 @dataclass(frozen=True, slots=True)

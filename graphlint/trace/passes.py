@@ -59,6 +59,7 @@ class Pass:
         built: where the differentiated graph was built, as far as is known.
         open_ended: how often the call runs is up to code that is not known.
         compiled: it visited what `torch.compile` made one node of.
+        refused: compiled code refused it, as it was to keep the graph: it raised.
     """
 
     site: Site
@@ -72,6 +73,7 @@ class Pass:
     built: Site | None = None
     open_ended: bool = False
     compiled: bool = False
+    refused: bool = False
 
     @property
     def reused(self) -> bool:
@@ -196,6 +198,11 @@ class Retention:
         A pass with `create_graph` on would have kept it anyway.
         """
         return any(p.reused and not p.creates for p in self.passes)
+
+    @property
+    def refused(self) -> bool:
+        """Whether every pass raised, so that there was nothing to be visited again."""
+        return all(p.refused for p in self.passes)
 
     @property
     def implied(self) -> bool:
