@@ -13,7 +13,7 @@ import torch
 from torch._C._autograd import SavedTensor
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from graphlint.runtime.nodes import Node, NodeKind, attribute_name, kind_of
+from graphlint.runtime.nodes import Node, NodeKind, kind_of
 from graphlint.runtime.packed import checkpoint_frames, held_by_frame, tensors_in
 from graphlint.runtime.slices import can_look_inside, node_inside
 
@@ -41,6 +41,7 @@ class Holding:
         bases: holdings that this tensor's C++ object refers to (a view's base).
         attributes: holdings that this tensor's Python object refers to (wrapper subclasses).
         sparse: the sparse tensor that this one is an alias of a component of.
+        has_storage: its bytes lie in a storage of its own, not in its components.
         exclusive: nobody but the graph refers to the tensor.
         owner: where the graph refers to it.
     """
@@ -51,6 +52,7 @@ class Holding:
         "by_graph",
         "by_python",
         "exclusive",
+        "has_storage",
         "held",
         "owner",
         "sparse",
@@ -64,13 +66,9 @@ class Holding:
         self.bases: tuple[Holding, ...] = ()
         self.attributes: tuple[Holding, ...] = ()
         self.sparse: Holding | None = None
+        self.has_storage = True
         self.exclusive = False
         self.owner = owner
-
-    @property
-    def has_storage(self) -> bool:
-        """Whether the tensor's bytes lie in a storage of its own, not in its components."""
-        return self.held.layout is torch.strided and not _is_wrapper(self.held)
 
 
 class Holdings:
@@ -105,7 +103,7 @@ class Holdings:
             if kind.opaque:
                 self.saves[index] = True
                 self._collect_hidden(index, node)
-            if kind.raw:
+            if kind.saved:
                 self._collect_saved(index, node, kind)
             if kind.python:
                 self._collect_context(index, node)
@@ -133,12 +131,12 @@ class Holdings:
         self.saves[owner.node] = True
 
     def _collect_saved(self, index: int, node: Node, kind: NodeKind) -> None:
-        for raw in kind.raw:
+        for raw, name in kind.saved:
             for saved in _saved_tensors(node, raw):
                 data = saved.data
                 if data is None:
                     continue
-                owner = Owner(index, attribute_name(raw))
+                owner = Owner(index, name)
                 hook = saved.unpack_hook
                 if hook is None and isinstance(data, torch.Tensor):
                     self._count(data, owner, by_python=False)
@@ -176,18 +174,23 @@ class Holdings:
 
     def _add_components(self) -> None:
         for holding in self.all:  # grows meanwhile: components have components
-            holding.bases, aliases, holding.attributes = (
-                tuple([self._holding(tensor, holding.owner) for tensor in tensors])
-                for tensors in _components(holding.held)
-            )
-            for alias in aliases:
-                alias.sparse = holding
+            held = holding.held
+            if held.layout is torch.strided and not _is_wrapper(held):
+                base = held._base if held._is_view() else None
+                if base is not None:
+                    holding.bases = (self._holding(base, holding.owner),)
+                continue
+            holding.has_storage = False
+            aliases, wrapped = _components(held)
+            holding.attributes = tuple(self._holding(each, holding.owner) for each in wrapped)
+            for each in aliases:
+                self._holding(each, holding.owner).sparse = holding
 
 
 def saves_anything(node: Node) -> bool:
     """Say whether a custom function's node saves anything."""
-    (raw,) = kind_of(node).raw
-    return bool(_saved_tensors(node, raw) or node.__dict__.get(_COMPILED))
+    (saved,) = kind_of(node).saved
+    return bool(_saved_tensors(node, saved.raw) or node.__dict__.get(_COMPILED))
 
 
 def _saved_tensors(node: Node, raw: str) -> Sequence[Any]:
@@ -206,16 +209,13 @@ def _saved_tensors(node: Node, raw: str) -> Sequence[Any]:
     return (saved,) if isinstance(saved, SavedTensor) else saved
 
 
-def _components(tensor: Any) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
-    """Return a tensor's base, aliases of its sparse components, and its wrapped tensors."""
+def _components(tensor: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Return aliases of a sparse tensor's components, and the tensors that another one wraps."""
     if _is_wrapper(tensor):
         names = tensor.__tensor_flatten__()[0]
-        return (), (), [getattr(tensor, name) for name in names]
-    if tensor.layout is torch.strided:
-        base = tensor._base if tensor._is_view() else None
-        return (() if base is None else (base,)), (), ()
+        return (), [getattr(tensor, name) for name in names]
     with torch._C._AutoDispatchBelowAutograd():
-        return (), _sparse_components(tensor), ()
+        return _sparse_components(tensor), ()
 
 
 def _is_wrapper(tensor: Any) -> bool:

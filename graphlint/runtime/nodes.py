@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -31,12 +31,24 @@ _RAW_PREFIX = "_raw_saved_"
 _COMPILER = "torch._functorch._aot_autograd.runtime_wrappers"
 
 
+class Saved(NamedTuple):
+    """What a type of node saves.
+
+    Attributes:
+        raw: the attribute that gives raw access to it.
+        name: what torch's derivative formulas call it: `_raw_saved_mat1` is `mat1`.
+    """
+
+    raw: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class NodeKind:
     """What is common to the nodes of one type.
 
     Attributes:
-        raw: the attributes that give raw access to what a node saves.
+        saved: what a node saves.
         leaf: the node accumulates into a leaf's `.grad`. See Note [Why AccumulateGrad is never
             marked].
         opaque: it may hold tensors that no attribute of it gives.
@@ -44,7 +56,7 @@ class NodeKind:
         python: it is the context of a custom `torch.autograd.Function`.
     """
 
-    raw: tuple[str, ...] = ()
+    saved: tuple[Saved, ...] = ()
     leaf: bool = False
     opaque: bool = False
     slices: bool = False
@@ -52,7 +64,7 @@ class NodeKind:
     can_save: bool = False
 
 
-_PYTHON_FUNCTION = NodeKind(raw=("_raw_saved_tensors",), python=True, can_save=True)
+_PYTHON_FUNCTION = NodeKind((Saved("_raw_saved_tensors", "tensors"),), python=True, can_save=True)
 LEAF: type = torch._C._functions.AccumulateGrad
 
 
@@ -78,10 +90,14 @@ def kind_of(node: Node) -> NodeKind:
 
 def _builtin_kind(node_type: type) -> NodeKind:
     name = node_type.__name__
-    raw = tuple(attr for attr in dir(node_type) if attr.startswith(_RAW_PREFIX))
+    saved = tuple(
+        Saved(attribute, attribute.removeprefix(_RAW_PREFIX))
+        for attribute in dir(node_type)
+        if attribute.startswith(_RAW_PREFIX)
+    )
     slices = name == "CopySlices"
     opaque = slices or name == "CppFunction"
-    return NodeKind(raw, node_type is LEAF, opaque, slices, can_save=bool(raw) or opaque)
+    return NodeKind(saved, node_type is LEAF, opaque, slices, can_save=bool(saved) or opaque)
 
 
 def run_compiled_code(nodes: Iterable[Node]) -> bool:
@@ -93,11 +109,6 @@ def run_compiled_code(nodes: Iterable[Node]) -> bool:
     return _COMPILER in sys.modules and any(
         kind_of(node).python and type(node)._forward_cls.__module__ == _COMPILER for node in nodes
     )
-
-
-def attribute_name(raw: str) -> str:
-    """Name a saved attribute as torch's derivative formulas do: `_raw_saved_mat1` is `mat1`."""
-    return raw.removeprefix(_RAW_PREFIX)
 
 
 def roots_of(outputs: Iterable[Any]) -> list[Node]:

@@ -305,11 +305,13 @@ def _summarise(
     truncated: bool,
     calibrated: bool,
 ) -> GraphSize:
-    parts = tuple(
-        Part(*storage.owner, str(storage.held.device), storage.bytes)
-        for storage in storages
-        if storage.exclusive
-    )
+    devices: dict[Any, str] = {}
+    parts = []
+    for storage in storages:
+        if storage.exclusive:
+            device = storage.held.device
+            name = devices.get(device) or devices.setdefault(device, str(device))
+            parts.append(Part(*storage.owner, name, storage.bytes))
     node_bytes: dict[int, int] = {}
     for part in parts:
         node_bytes[part.node] = node_bytes.get(part.node, 0) + part.bytes
@@ -319,7 +321,7 @@ def _summarise(
         storages=len(storages),
         total_bytes=sum(storage.bytes for storage in storages),
         exclusive_bytes=sum(node_bytes.values()),
-        parts=parts,
+        parts=tuple(parts),
         opaque_nodes=holdings.opaque,
         hidden_bytes=hidden if holdings.opaque else 0,
         truncated=truncated,
