@@ -81,7 +81,7 @@ def summarise(
         world_size=_number("WORLD_SIZE", 1),
         duration_s=recorder.duration,
         peak_retained_bytes=recorder.ledger.peak_bytes,
-        truncated=recorder.truncated,
+        truncated=recorder.passes.truncated,
         recorder_errors=recorder.guard.errors,
         sites=tuple(_site(site, still_open, final, sources) for site in passing),
         growth=tuple(_growth(site, sources) for site in passing if site.growth.steady),

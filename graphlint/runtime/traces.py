@@ -28,6 +28,9 @@ from graphlint.trace import (
     Trace,
 )
 
+# Programs add up the gradients of so many passes at most, as a rule, before they take a step.
+_ACCUMULATED = 16
+
 
 def make_trace(recorder: Recorder, visits: list[Visit], final: bool, sources: Sources) -> Trace:
     """Write down what a run showed, each distinct outcome of a call's passes once.
@@ -87,11 +90,12 @@ def _creations(
 def _are_left(site: SiteRecord, sources: Sources) -> bool:
     """Whether nothing throws the gradients away that a call's passes left in leaves.
 
-    Where there was one such pass only, the next iteration might have, had there been one.
+    After a few passes the next iteration might have, had there been one: where the file throws
+    gradients away somewhere, only a call that never had it happen is believed.
     """
     if not site.leftovers.remain:
         return False
-    return site.leftovers.passes > 1 or not clears_gradients(sources.tree(site.filename))
+    return site.leftovers.passes > _ACCUMULATED or not clears_gradients(sources.tree(site.filename))
 
 
 def _grad_reads(recorder: Recorder, sources: Sources) -> Iterator[GradRead]:
@@ -144,7 +148,7 @@ def _clashes(recorder: Recorder, sources: Sources) -> Iterator[Clash]:
     A pass that visits freed nodes has an earlier pass behind it always: where that left no mark,
     there is nothing to say about it.
     """
-    for clash in recorder.clashes:
+    for clash in recorder.passes.clashes:
         if clash.earlier is not None or clash.why is Broken.MODIFIED:
             yield Clash(
                 why=clash.why,

@@ -301,7 +301,7 @@ def notes_of(recorder: Recorder) -> dict[str, int]:
     sites = recorder.sites
     return {
         "sites": len(sites),
-        "clashes": len(recorder.clashes),
+        "clashes": len(recorder.passes.clashes),
         "open": len(recorder.ledger.open),
         "callers": len(recorder._calls._callers),
         "shapes": sum(len(site.shapes) for site in sites),
