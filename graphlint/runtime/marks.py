@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 from graphlint.runtime.untraced import untraced_throughout
 
 if TYPE_CHECKING:
-    from graphlint.runtime.carried import Carried
     from graphlint.runtime.releases import Watched
-    from graphlint.runtime.runs import RunRecord
+    from graphlint.runtime.runs import Revisit, RunRecord
     from graphlint.runtime.sites import SiteRecord
 
 
@@ -35,12 +34,13 @@ class Visit:
         creates: it made differentiable gradients.
         started: the clock when the pass was over, in seconds.
         thread: the thread that ran it.
+        context: the chain of callers that led to it, by a number.
         truncated: its graph was not walked to the end.
         compiled: it visited what `torch.compile` made one node of.
         open: how many of the kept nodes that save tensors no later pass has visited.
         held_bytes: exclusive bytes of those nodes.
         watched: the storages that it keeps for itself, where they were measured.
-        reuses: the calls that visited what it kept; whether the graph travelled round a loop.
+        reuses: the calls that visited what it kept.
         run: the call's passes over the graph, where there are several.
         ordinal: its place among these.
         partial: nobody looked at passes of the call that visited the graph before or after it.
@@ -52,12 +52,13 @@ class Visit:
     creates: bool
     started: float
     thread: int
+    context: int = 0
     truncated: bool = False
     compiled: bool = False
     open: int = 0
     held_bytes: int = 0
     watched: Watched | None = None
-    reuses: dict[tuple[SiteRecord, Carried], None] = field(default_factory=dict)
+    reuses: dict[Revisit, None] = field(default_factory=dict)
     run: RunRecord | None = None
     ordinal: int = 0
     partial: bool = False

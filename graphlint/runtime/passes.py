@@ -27,6 +27,7 @@ from graphlint.runtime.marks import Mark, Visit
 from graphlint.runtime.measurer import Measurer
 from graphlint.runtime.nodes import Node, Walk, executed, kind_of, run_compiled_code
 from graphlint.runtime.releases import after_pass, before_pass, hand_on
+from graphlint.runtime.runs import Revisit
 from graphlint.runtime.sites import SiteRecord
 from graphlint.runtime.steps import optimizers_of
 from graphlint.trace import Broken
@@ -60,12 +61,14 @@ class Look:
         earlier: the passes that left these and kept some of the nodes, latest first.
         start: the number that the thread's next node would get.
         rhythm: the passes of the call before this one, by the same chain of callers.
+        context: that chain, by a number.
     """
 
     walked: Walk
     earlier: list[Visit]
     start: int
     rhythm: Rhythm
+    context: int
 
 
 class Passes:
@@ -102,7 +105,8 @@ class Passes:
         if call.creates:
             site.leftovers.look()
         start = torch.autograd._get_sequence_nr()
-        return Look(walked, earlier, start, site.rhythm(call.caller.context))
+        context = call.caller.context
+        return Look(walked, earlier, start, site.rhythm(context), context)
 
     def take_in(self, call: BackwardCall, note: Note, look: Look, result: Any) -> None:
         """Take in a pass that ran: see Note [One pass, step by step].
@@ -194,7 +198,8 @@ class Passes:
 
     def _visit(self, site: SiteRecord, look: Look, *, keeps: bool, creates: bool = False) -> Visit:
         now, thread = self._clock(), threading.get_ident()
-        return Visit(site, keeps, creates, now, thread, truncated=look.walked.truncated)
+        truncated = look.walked.truncated
+        return Visit(site, keeps, creates, now, thread, look.context, truncated=truncated)
 
     # --- what it visited -----------------------------------------------------------------------
 
@@ -236,7 +241,8 @@ class Passes:
         """Note that a pass visits what an earlier one kept, if any of it saves anything."""
         if any(mark.saves for mark in marks if mark and mark.visit is earlier):
             carried = is_carried(earlier, nodes, marks, look.rhythm, look.start)
-            earlier.site.reuse(earlier, by, carried)
+            apart = earlier.site is by and earlier.context != look.context
+            earlier.site.reuse(earlier, Revisit(by, carried, apart))
             by.learn(carried, look.rhythm)
 
     def _clash(self, call: BackwardCall, site: SiteRecord, look: Look, why: Broken) -> None:

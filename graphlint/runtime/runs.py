@@ -12,18 +12,32 @@ if TYPE_CHECKING:
     from graphlint.runtime.sites import SiteRecord
 
 
+class Revisit(NamedTuple):
+    """A call that visited what a pass kept.
+
+    Attributes:
+        by: the call.
+        carried: whether the graph came round a loop to it.
+        apart: it is the pass's own call, by another chain of callers: no loop that repeats itself.
+    """
+
+    by: SiteRecord
+    carried: Carried
+    apart: bool
+
+
 class Outcome(NamedTuple):
     """What became of a pass that kept its graph: the part of it that rules ask for.
 
     Attributes:
         creates: it made differentiable gradients.
-        reuses: the calls that visited what it kept, and whether that came round a loop.
+        reuses: the calls that visited what it kept.
         compiled: it visited what `torch.compile` made one node of.
         refused: for that reason it raised.
     """
 
     creates: bool
-    reuses: tuple[tuple[SiteRecord, Carried], ...] = ()
+    reuses: tuple[Revisit, ...] = ()
     compiled: bool = False
     refused: bool = False
 

@@ -10,7 +10,15 @@ from graphlint.runtime.figures import Growth, Running, Turn
 from graphlint.runtime.leftovers import Leftovers
 from graphlint.runtime.places import RawSpan
 from graphlint.runtime.releases import Ends
-from graphlint.runtime.runs import Outcome, RunRecord, RunShape, alone, outcome_of, shape_alone
+from graphlint.runtime.runs import (
+    Outcome,
+    Revisit,
+    RunRecord,
+    RunShape,
+    alone,
+    outcome_of,
+    shape_alone,
+)
 from graphlint.trace import Form
 
 if TYPE_CHECKING:
@@ -144,13 +152,13 @@ class SiteRecord:
         """How many of the kept graphs were looked at."""
         return self.retained - self.skipped
 
-    def reuse(self, visit: Visit, by: SiteRecord, carried: Carried) -> None:
+    def reuse(self, visit: Visit, again: Revisit) -> None:
         """Note that a later pass visits what one of this call's passes kept."""
         if not visit.reuses:
             self.reused += 1
-        if not any(site is by for site, _ in visit.reuses):
-            self.reused_by[by] = self.reused_by.get(by, 0) + 1
-        visit.reuses[(by, carried)] = None
+        if not any(each.by is again.by for each in visit.reuses):
+            self.reused_by[again.by] = self.reused_by.get(again.by, 0) + 1
+        visit.reuses[again] = None
 
     def rhythm(self, context: int) -> Rhythm:
         """Return when the passes ran that a chain of callers led to."""

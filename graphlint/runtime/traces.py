@@ -125,7 +125,10 @@ def _run(site: SiteRecord, shape: RunShape, sources: Sources) -> Run:
 
 
 def _reuses(outcome: Outcome, sources: Sources) -> tuple[Reuse, ...]:
-    return tuple(Reuse(sources.site(by), by.believes(carried)) for by, carried in outcome.reuses)
+    return tuple(
+        Reuse(sources.site(again.by), again.by.believes(again.carried), apart=again.apart)
+        for again in outcome.reuses
+    )
 
 
 def _holds(recorder: Recorder, sources: Sources) -> Iterator[Hold]:
