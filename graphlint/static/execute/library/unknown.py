@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from graphlint.static.execute.paths.values import (
     Func,
     Instance,
     Method,
+    Optimizer,
     Ref,
     Sym,
     Tensor,
@@ -205,7 +206,7 @@ def _callbacks(call: Invocation) -> Iterator[tuple[Func, Sequence[Value]]]:
             yield value, handed.items if isinstance(handed, Tuple) else ()
 
 
-def _result(state: State, node: ir.Node, func: Value, name: str, given: Iterable[Value]) -> Value:
+def _result(state: State, node: ir.Node, func: Value, name: str, given: Sequence[Value]) -> Value:
     handles = list(dict.fromkeys(h for value in given for h in state.handles(value)))
     nodes = tuple(h for h in handles if isinstance(h, int))
     leaves: frozenset[Leaf] = frozenset(h for h in handles if not isinstance(h, int))
@@ -214,12 +215,21 @@ def _result(state: State, node: ir.Node, func: Value, name: str, given: Iterable
     if not handles and _is_plain(func):
         return state.sym(node, PLAIN)
     tag = "object" if CLASS_NAME.match(name) or is_member(func) else "made"
-    if not state.grad or not (nodes or leaves) or name in SINKS:
+    if not state.grad or not (nodes or leaves) or name in SINKS or _has_optimizer(state, given):
         return state.sym(node, tag)
     made = state.record(
         node, name or "call", nodes, leaves, MAYBE, saved_inputs=nodes, unknown=True, opaque=True
     )
     return state.sym(node, tag, made)
+
+
+def _has_optimizer(state: State, given: Sequence[Value]) -> bool:
+    """Whether code is handed an optimizer: it sets a training up, or runs a step of one.
+
+    What it returns is models and loaders in wrappers (`accelerator.prepare(model, optimizer,
+    loader)`), or a loss that has been differentiated.
+    """
+    return any(state.get(value, Optimizer) for value in given)
 
 
 def _makes_data(node: ir.Node, func: Value) -> bool:
