@@ -66,6 +66,7 @@ PARAMETERS: Mapping[Form, tuple[str, ...]] = {
 }
 FLAGS = ("retain_graph", "create_graph")
 TAKEN_FOR_DATA = Doubt(Confidence.POSSIBLE, "a later pass starts from a value of unknown origin")
+ITEMS = ("subscript", "item")
 FORMER_FLAG = "retain_variables"
 """What `retain_graph` was called before torch 0.2, and may still be in programs of that time."""
 FLAG_FOREIGN = Doubt(Confidence.POSSIBLE, "whether the graph is kept can't be told here")
@@ -176,16 +177,37 @@ def _names_in(name: Key) -> Iterator[Key]:
 
 
 def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
-    """Return the node that stands for the graph behind an unknown value."""
+    """Return the node that stands for the graph behind an unknown value.
+
+    Rows of one tensor, and what one call returns, share a graph.
+    """
     if value.node is not None:
         return value.node
     number = state.frames.name("foreign", value.name)
     if number not in state.graph:
         op = "result" if is_result(value.name) else FOREIGN_OP
+        whole = _whole(value.name)
+        below = (foreign_node(state, place, Sym(whole)),) if whole else ()
         state.graph[number] = Node(
-            op, (), frozenset(), MAYBE, (), (), False, place, None, True, True
+            op, below, frozenset(), MAYBE, (), (), False, place, None, True, True
         )
     return number
+
+
+def _whole(name: Key) -> Key | None:
+    """Return the name of the tensor, or of the call's result, that an unknown value is a part of.
+
+    What is found in a container by its key is no part of a tensor.
+    """
+    kind, *rest = name
+    is_row = kind == "subscript" and not _is_key(rest[1])
+    is_part = is_row or (kind in ITEMS and is_result(name))
+    return rest[0] if is_part and isinstance(rest[0], tuple) else None
+
+
+def _is_key(index: object) -> bool:
+    """Whether what stands in brackets is a text."""
+    return isinstance(index, tuple) and index[:2] == ("const", "str")
 
 
 def is_result(name: object) -> bool:

@@ -76,6 +76,8 @@ def get_item(ex: Executor, state: State, node: ir.Node, owner: Value, index: Val
         return _of_object(ex, state, node, owner, index)
     if isinstance(owner, Sym):
         return [(state, _of_unknown(state, node, owner, index))]
+    if owner == NONE:  # somebody else puts a value in its place, whose rows these are
+        return [(state, Sym(("subscript", name_of(owner), name_of(index))))]
     return [(state, state.sym(node))]
 
 
@@ -211,8 +213,6 @@ def _of_unknown(state: State, node: ir.Node, owner: Sym, index: Value) -> Value:
         if owner.name[0] == "attribute" and owner.name[2] == "shape" and index.value == 0:
             return Sym(("length", owner.name[1]))
         return Sym(("item", owner.name, index.value))
-    if is_slice(index):
-        return state.sym(node)
     return Sym(("subscript", owner.name, name_of(index)))
 
 
