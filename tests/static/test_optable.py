@@ -45,6 +45,20 @@ def test_saves(name: str) -> None:
     assert op.saves is YES
 
 
+@pytest.mark.parametrize("name", "cross_entropy l1_loss triplet_margin_loss gru_cell".split())
+def test_a_gradient_depends_on_what_is_made_within(name: str) -> None:
+    op = find_op(name)
+    assert op is not None
+    assert op.within
+
+
+@pytest.mark.parametrize("name", "nll_loss index_select mul softmax dropout masked_fill".split())
+def test_nothing_is_made_within(name: str) -> None:
+    op = find_op(name)
+    assert op is not None
+    assert not op.within
+
+
 @pytest.mark.parametrize("name", FREE)
 def test_saves_nothing(name: str) -> None:
     op = find_op(name)
