@@ -77,8 +77,9 @@ def first_of(state: State, value: Value, count: int) -> Value:
     if isinstance(value, Zip):
         return _rows([first_of(state, column, count) for column in value.columns]) or value
     found = state.get(value, List)
-    known = found is not None and found.length is None and not found.yielded
-    return Tuple(found.items[:count]) if found and known and not found.abridged else value
+    if found is None or found.length is not None or found.yielded or found.abridged:
+        return value
+    return Tuple(found.items[:count]) if len(found.items) >= count else value
 
 
 def _rows(columns: Sequence[Value]) -> Tuple | None:
