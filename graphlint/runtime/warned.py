@@ -69,7 +69,9 @@ def read_in(row: int, tree: ast.Module) -> ast.Attribute | None:
     reads = [
         node
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr == "grad" and node.end_lineno == row
+        if isinstance(node, ast.Attribute)
+        and node.attr == "grad"
+        and node.lineno <= row <= (node.end_lineno or row)
     ]
     if len(reads) != 1 or _is_asked_for(reads[0], tree) or _is_of_many(reads[0], tree):
         return None
