@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import random
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 
 import pytest
 import torch
@@ -181,3 +184,39 @@ def test_what_every_step_lets_go_of_is_dropped() -> None:
 
     site = Recorded(program).site("kept")
     assert site.released_bytes == ReleasedBytes(by_drop=800 * site.measured_passes)
+
+
+def random_program(seed: int) -> Callable[[], object]:
+    """Make a program that builds, drops and visits parts of two leaves' graphs as chance has it."""
+
+    def program() -> object:
+        chance = random.Random(seed)
+        leaves, pool = [leaf(), leaf()], list[Tensor]()
+        for _ in range(12):
+            action = chance.random()
+            if action < 0.5 or not pool:
+                value = chance.choice([*pool, *leaves])
+                for _ in range(2):
+                    value = getattr(value, chance.choice(["exp", "sin", "tanh", "sigmoid"]))()
+                pool.append(value)
+            elif action < 0.6:
+                pool.pop(chance.randrange(len(pool)))
+            else:
+                losses = [each.sum() for each in chance.sample(pool, min(len(pool), 2))]
+                inputs = leaves[:1] if chance.random() < 0.3 else None
+                with contextlib.suppress(RuntimeError):  # freed already, or no way to the inputs
+                    torch.autograd.backward(losses, None, chance.random() < 0.7, inputs=inputs)
+                del losses
+        return pool if seed % 2 else None
+
+    return program
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_together_they_are_all_that_passes_kept(seed: int) -> None:
+    sites = Recorded(random_program(seed)).profile.sites
+    kept = sum(site.exclusive_bytes.mean * site.measured_passes for site in sites)
+    ends = [astuple(site.released_bytes) for site in sites]
+    assert sum(map(sum, ends)) == round(kept)
+    if not seed % 2:  # the program has let go of everything
+        assert all(site.released_bytes.still_held == 0 for site in sites)
