@@ -37,9 +37,15 @@ class GraphlintMagics(Magics):
         print(Report(Profile.from_dict(shown)))
 
     def _cell(self, filename: str) -> str | None:
-        """Return how the shell's tracebacks call a cell's file (`In[3]`), None for other files."""
+        """Return how to call a cell's file, None for other files: `In[3]`, and what runs `cell`.
+
+        The shell counts what a magic runs as a cell to come, and would call it by the next number.
+        """
         described = self.shell.compile.format_code_name(filename)
-        return described[1] if described else None
+        if described is None:
+            return None
+        name: str = described[1]
+        return "cell" if name == f"In[{self.shell.execution_count}]" else name
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -31,8 +31,8 @@ def test_a_cell_is_recorded(shell: Any, capsys: pytest.CaptureFixture[str]) -> N
     shell.run_cell_magic("graphlint", "", CELL)
     out = capsys.readouterr().out
     assert "peak retained 3.9 KiB" in out
-    assert "\nIn[1]:2 " in out
-    assert "ExpBackward0.result, In[1]:1" in out
+    assert "\ncell:2 " in out
+    assert "ExpBackward0.result, cell:1" in out
     assert "ipython-input" not in out
     assert shell.user_ns["loss"].shape == ()
 
