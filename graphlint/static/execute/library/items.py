@@ -258,8 +258,8 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: frozens
             return Items(found.items, turns=turns(found.abridged, 2))
         if found.length is None:
             some = _some(ex, found.items, asked)
-            yielded = [turn.of(found.yielded) for turn in some.turns if found.yielded]
-            return replace(some, yielded=tuple(yielded))
+            frames = found.yielded if len(found.yielded) == len(found.items) else ()
+            return replace(some, yielded=tuple(turn.of(frames) for turn in some.turns if frames))
         _at_least(state, found.length, 2)
         items = found.items * 2 if len(found.items) == 1 else found.items
         return Items(items, found.length)
