@@ -91,6 +91,11 @@ class Pass:
         return self.reused and all(reuse.apart for reuse in self.reuses)
 
     @property
+    def reused_by_itself(self) -> bool:
+        """Whether the call itself visits what it kept, when a loop runs it again."""
+        return any(reuse.by == self.site and not reuse.apart for reuse in self.reuses)
+
+    @property
     def carried(self) -> bool:
         """Whether what this pass kept travels round a loop to the next pass."""
         return any(reuse.carried for reuse in self.reuses)
@@ -195,9 +200,10 @@ class Retention:
     def reused(self) -> bool:
         """Whether the flag made any of the passes keep what a later pass visits.
 
-        A pass with `create_graph` on would have kept it anyway.
+        A pass with `create_graph` on would have kept it anyway. That the same call visits it again
+        in a loop doesn't depend on `create_graph`, though.
         """
-        return any(p.reused and not p.creates for p in self.passes)
+        return any(p.reused and (not p.creates or p.reused_by_itself) for p in self.passes)
 
     @property
     def refused(self) -> bool:

@@ -123,8 +123,8 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
             state.freed[node] = Freed(request.call, request.site, number, request.doubts)
             state.kept.pop(node, None)
     if request.form is not Form.AUTOGRAD_GRAD:
-        reached = (state.graph[node].leaves for node in visited)
-        state.graded = state.graded.union(*reached)
+        reached = frozenset[Leaf]().union(*(state.graph[node].leaves for node in visited))
+        state.graded = state.graded | (reached - state.frozen)  # a frozen leaf accumulates nothing
     note_visit(ex, state, request.roots, visited)
     state.passes += 1
     return visited

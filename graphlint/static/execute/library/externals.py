@@ -14,7 +14,13 @@ from graphlint.static.execute.library import builtins, stdlib, unknown
 from graphlint.static.execute.library.distributions import DENSITY, make_distribution
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.modules import make_layer, make_optimizer, parameters
-from graphlint.static.execute.library.ops import apply_inplace, apply_op, is_tensor, note_tensor
+from graphlint.static.execute.library.ops import (
+    apply_inplace,
+    apply_op,
+    has_graph,
+    is_tensor,
+    note_tensor,
+)
 from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.compiled import compile_value
 from graphlint.static.execute.paths.invocation import Invocation
@@ -190,16 +196,20 @@ def _leaf(state: State, node: ir.Node) -> Ref:
 
 
 def _parameter(state: State, call: Invocation) -> Value:
-    flags = dict(call.keywords)
-    if len(call.args) > 1:
-        flags["requires_grad"] = call.args[1]
-    return _leaf(state, call.node) if _wants_grad(flags, True) else state.tensor(call.node)
+    return _leaf(state, call.node) if _wants_grad(_with_flag(call), True) else state.tensor(call.node)
+
+
+def _with_flag(call: Invocation) -> Mapping[str, Value]:
+    """Return a call's keywords, with `requires_grad` if that is given by its position."""
+    return {"requires_grad": call.args[1], **call.keywords} if len(call.args) > 1 else call.keywords
 
 
 def _variable(state: State, call: Invocation) -> Value:
-    if _wants_grad(call.keywords):
+    """Wrap a tensor as programs of before torch 0.4 do: today that detaches it."""
+    if _wants_grad(_with_flag(call)):
         return _leaf(state, call.node)
-    return call.args[0] if call.args else state.tensor(call.node)
+    data = call.args[0] if call.args else None
+    return state.tensor(call.node) if data is None or has_graph(state, data) else data
 
 
 def _closed(ex: Executor, state: State, call: Invocation, name: str) -> Results:
