@@ -107,3 +107,31 @@ def pick(scores, column):
 def test_paths_are_joined_that_return_parts_of_one_tensor(lines: int) -> None:
     found = lint_source(PICKING.format(lines="count += 1; " * lines))
     assert [(f.code, f.confidence) for f in found] == [("RG101", Confidence.LIKELY)]
+
+
+EVALUATION = """\
+import sys
+import torch
+
+model, probe = torch.nn.Linear(3, 1), torch.nn.Linear(1, 1)
+
+
+def check():
+    if len(sys.argv) > 2:
+        raise ValueError
+
+
+for batch in torch.randn(6, 4, 3):
+    model.eval()
+    outputs = model(batch)
+    check()
+    count = 0
+{lines}    probe(outputs).mean().backward()
+torch.optim.SGD(model.parameters(), lr=0.1).step()
+"""
+
+
+@pytest.mark.parametrize("lines", [10, 20_000])
+def test_a_path_that_raises_says_nothing_of_what_an_output_is_for(lines: int) -> None:
+    text = EVALUATION.format(lines="    count += 1\n" * lines)
+    assert [f for f in lint_source(text) if f.confidence is not Confidence.POSSIBLE] == []

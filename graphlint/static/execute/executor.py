@@ -13,6 +13,7 @@ from typing import Any
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_left
+from graphlint.static.execute.autograd.evaluations import note_dead
 from graphlint.static.execute.autograd.gradients import awaits_pass, note_end, note_escape
 from graphlint.static.execute.autograd.hooks import settle_hooks
 from graphlint.static.execute.autograd.leaks import settle_holds
@@ -185,10 +186,10 @@ class Executor:
     def raised(self, state: State) -> None:
         """End a path at an exception that nothing catches.
 
-        That nobody visits a kept graph on such a path says nothing about what the pass is for.
+        That nobody visits a graph on such a path says nothing about what the graph is for.
         """
         state.pending.clear()
-        self.finish(state)
+        self.finish(state, raised=True)
 
     def escape(self, state: State, values: Iterable[Value], for_use: bool = False) -> None:
         """Note that graphs get out of what is analysed: whoever has them may visit them.
@@ -212,7 +213,11 @@ class Executor:
                     state.pending[keeper] = replace(pending, doubts=pending.doubts | {doubt})
 
     def finish(
-        self, state: State, incomplete: bool = False, escaping: Iterable[Value] = ()
+        self,
+        state: State,
+        incomplete: bool = False,
+        escaping: Iterable[Value] = (),
+        raised: bool = False,
     ) -> None:
         """Settle everything that a path leaves pending at its end."""
         escaping = (*escaping, *state.attrs.values())
@@ -224,6 +229,8 @@ class Executor:
         else:
             settle_holds(self, state, escaping)
             settle_hooks(self, state)
+        if not (incomplete or raised):
+            note_dead(self, state, ())
         settle(self, state, ())
 
     def enter(

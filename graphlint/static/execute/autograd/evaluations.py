@@ -132,12 +132,13 @@ def note_inner_pass(ex: Executor, state: State) -> None:
             ex.records.evaluations.used.add(site_of(frame.place, frame.parent))
 
 
-def note_dead(ex: Executor, live: Iterable[NodeId]) -> None:
-    """Note which calls' graphs are gone, of those that some nodes are not part of."""
+def note_dead(ex: Executor, state: State, live: Iterable[NodeId]) -> None:
+    """Note which calls' graphs are gone, of those that a path built."""
     notes = ex.records.evaluations
     if notes.nodes:
+        built = {site for number, site in notes.nodes.items() if number in state.graph}
         alive = {notes.nodes[number] for number in live if number in notes.nodes}
-        ex.records.settled.update(notes.sites.keys() - alive)
+        ex.records.settled.update(built - alive)
 
 
 # ------------------------------------------------------------------------- context managers

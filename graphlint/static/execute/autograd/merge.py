@@ -59,7 +59,6 @@ Outcome = tuple[State, Flow]
 
 def settle(ex: Executor, state: State, live: Iterable[NodeId]) -> None:
     """Hand over the passes whose kept nodes can't be reached any more, chain by chain."""
-    note_dead(ex, live)
     if not state.pending:
         return
     held = {number for node in live for number in state.kept.get(node, ())}
@@ -105,6 +104,7 @@ def _examined(ex: Executor, outcome: Outcome) -> _Path:
     state, flow = outcome
     found = reach(state, flow.value)
     ex.steps.take(1 + (len(found.leads) + len(found.live)) // COMPARED_PER_STEP)
+    note_dead(ex, state, found.live)
     settle(ex, state, found.live)
     return _Path(state, flow, found, graph_key(state, found.live))
 
