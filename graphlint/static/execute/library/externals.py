@@ -196,7 +196,9 @@ def _leaf(state: State, node: ir.Node) -> Ref:
 
 
 def _parameter(state: State, call: Invocation) -> Value:
-    return _leaf(state, call.node) if _wants_grad(_with_flag(call), True) else state.tensor(call.node)
+    return (
+        _leaf(state, call.node) if _wants_grad(_with_flag(call), True) else state.tensor(call.node)
+    )
 
 
 def _with_flag(call: Invocation) -> Mapping[str, Value]:

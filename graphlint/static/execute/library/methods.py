@@ -221,8 +221,13 @@ def _unknown_backward(
     args = call.args
     said = str(owner.name[-1]).lower()
     engine = name != "backward" or owner.name[0] == "object" or any(e in said for e in ENGINES)
-    if owner.node is None and len(args) > MOST_POSITIONAL:
+    if owner.node is None and (len(args) > MOST_POSITIONAL or (not engine and _has_no_flag(args))):
         return unknown.call_unknown(ex, state, call, Method(owner, name))
     if args and (engine or (owner.node is None and has_graph(state, args[0]))):
         return run_pass(ex, state, call, Form.WRAPPER)
     return run_pass(ex, state, call.on(owner), Form.TENSOR_BACKWARD)
+
+
+def _has_no_flag(args: Sequence[Value]) -> bool:
+    """Whether a second argument is no flag: layers written by hand have `backward(input, grad)`."""
+    return len(args) > 1 and not isinstance(args[1], Const)
