@@ -20,6 +20,7 @@ from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.generators import put_off, restore
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import name_of
+from graphlint.static.execute.paths.skipping import skip_call
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     NONE,
@@ -183,6 +184,7 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     ex.called.add(function)
     if _too_deep(ex, state, function, call.values):
         ex.too_deep()
+        skip_call(state, call.node, func)
         return unknown.call_unknown(ex, state, call, func)
     if ex.steps.hurried and _can_be_skipped(ex, state, func, call.values):
         ex.skip()
@@ -200,6 +202,7 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
 def _give_up(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     """Take a function that is too long to be followed for code that is not known."""
     given = list(call.args) if func.bound is None else [func.bound, *call.args]
+    skip_call(state, call.node, func)
     grad, state.grad = state.grad, state.grad if func.grad is None else func.grad
     results = unknown.call_unknown(ex, state, Invocation(call.node, given, call.keywords), func)
     for after, _ in results:

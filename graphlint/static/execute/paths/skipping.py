@@ -8,6 +8,9 @@ good as any where it picks an item of a list of which no more items are known ei
 it is larger than another number can't be told, nor what its remainder is. So both branches of
 `if steps > 1000` are followed, of `if steps % 4 == 0`, and of `if len(replay) >= batch_size`.
 
+A method that is not followed, as it is too long or calls are nested too deeply, may set any
+attribute that it writes: what these hold is forgotten.
+
 The objects of a class that nobody uses are in the same case when their methods run for the second
 time: much may have happened to them in between.
 """
@@ -19,6 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from graphlint.static import ir
 from graphlint.static.execute.paths.classes import members
 from graphlint.static.execute.paths.numbers import some
 from graphlint.static.execute.paths.values import (
@@ -72,6 +76,31 @@ def skip_uses(state: State) -> None:
             if counted:
                 state.heap[address] = replace(found, attrs={**found.attrs, **counted})
             state.grown |= _lists(state, found.attrs.values())
+
+
+def skip_call(state: State, place: object, method: Func) -> None:
+    """Leave open what a method that is not followed has set on its object."""
+    found = state.get(method.bound, Instance)
+    if found is None or not isinstance(method.bound, Ref):
+        return
+    names = _written_by(state, found, method.function)
+    forgotten = {name: state.sym(place) for name in found.attrs if name in names}
+    if forgotten:
+        state.put(method.bound, replace(found, attrs={**found.attrs, **forgotten}))
+
+
+def _written_by(state: State, found: Instance, function: ir.Function) -> frozenset[str]:
+    """Return the attributes that a method writes, or another method of its object that it calls."""
+    names, called, todo = set[str](), set[str](), [function]
+    while todo:
+        mentions = todo.pop().mentions
+        names |= mentions.writes
+        for cls in members(state, found.cls):
+            for name, member in cls.members.items():
+                if name in mentions.calls - called and isinstance(member, Func):
+                    called.add(name)
+                    todo.append(member.function)
+    return frozenset(names)
 
 
 def _counted(state: State, address: Address, now: Variables, before: Variables) -> dict[str, Value]:
