@@ -8,7 +8,8 @@ evaluates: who calls a model once, to look at it, doesn't care.
 
 Each execution counts. One in training mode, one that is differentiated, or whose grad mode is off,
 or can't be told (an unknown decorator or context manager), clears the call of any suspicion. So
-does one that runs a backward pass of its own, to adapt to what it is given.
+does one that runs a backward pass of its own, to adapt to what it is given, and a forward hook,
+which may keep what it sees on the way for a loss.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 FORWARD = frozenset(("forward", "__call__"))
 CALLER_DECIDES = Doubt(Confidence.LIKELY, "whoever calls this may turn gradients off")
 CALLER_UNSEEN = Doubt(Confidence.POSSIBLE, "a caller that was not followed may turn gradients off")
+HOOKED = ("forward hook", None)
 UNKNOWN_MODEL = Doubt(Confidence.LIKELY, "the model's code is not known")
 
 
@@ -47,7 +49,7 @@ def note_forward(ex: Executor, state: State, node: ir.Call, model: Value, value:
     if _is_within_forward(state):
         return
     wanted = _wanted(state, nodes)
-    if not state.grad or not wanted or _may_be_off(ex, state):
+    if not state.grad or not wanted or _may_be_off(ex, state) or HOOKED in state.facts:
         notes.used.add(site)
         return
     notes.nodes.update((number, site) for number in nodes)
@@ -130,6 +132,11 @@ def note_inner_pass(ex: Executor, state: State) -> None:
     for frame in state.frame.chain():
         if isinstance(frame.detail, ir.Function) and frame.detail.name in FORWARD:
             ex.records.evaluations.used.add(site_of(frame.place, frame.parent))
+
+
+def note_forward_hook(state: State) -> None:
+    """Note that something looks into a module's forward passes: it may keep what it sees there."""
+    state.facts[HOOKED] = True
 
 
 def note_dead(ex: Executor, state: State, live: Iterable[NodeId]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_used, set_apart
+from graphlint.static.execute.autograd.evaluations import note_forward_hook
 from graphlint.static.execute.autograd.grad_reads import note_method
 from graphlint.static.execute.autograd.gradients import note_step
 from graphlint.static.execute.autograd.hooks import note_registered
@@ -66,6 +67,7 @@ TEXT_METHODS = frozenset(
 )
 CHAINED = frozenset(("manual_seed",))
 """Methods that return what they are called on, whatever they are given."""
+FORWARD_HOOKS = frozenset(("register_forward_hook", "register_forward_pre_hook"))
 NODE_HOOKS = frozenset(("register_hook", "register_prehook"))
 ENGINES = ("accelerator", "fabric", "engine", "strategy", "scaler", "trainer")
 """Names of objects whose `backward(loss)` runs a pass over their argument."""
@@ -80,6 +82,8 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
     if name == "step":
         ex.records.note_step(state.frame)
         note_step(state)
+    if name in FORWARD_HOOKS:
+        note_forward_hook(state)
     if isinstance(owner, Sym):
         return _of_unknown(ex, state, call, owner, name)
     if isinstance(owner, Super):
