@@ -108,10 +108,15 @@ def _own_functions(ex: Executor, state: State, module: ir.Module) -> list[Func]:
 
 
 def _own_classes(ex: Executor, state: State, module: ir.Module) -> list[Ref]:
+    """Return a file's classes, those that inherit before their bases.
+
+    What a base class leaves to others is there when its methods run on one of these.
+    """
     env = state.heap[ex.frames.name("module", module.filename)]
     assert isinstance(env, Env)
     refs = [value for value in env.vars.values() if isinstance(value, Ref)]
-    return [ref for ref in refs if _is_own(state.get(ref, Class), module)]
+    own = [ref for ref in refs if _is_own(state.get(ref, Class), module)]
+    return sorted(own, key=lambda ref: -len(list(members(state, ref.address))))
 
 
 def _is_own(cls: Class | None, module: ir.Module) -> bool:
@@ -263,13 +268,15 @@ def _entry_methods(
 
 
 def _outermost(methods: list[Func]) -> list[Func]:
-    """Return the methods that no other of them calls, by their names; all where each is called."""
-    names = [
-        f.function.name
-        for f in methods
-        if any(f.function.name in g.function.mentions.calls for g in methods if g is not f)
-    ]
-    return [f for f in methods if f.function.name not in names] or methods
+    """Return the methods that no other of them calls; all where each is called."""
+    called = [f for f in methods if any(_calls(g, f) for g in methods if g is not f)]
+    return [f for f in methods if f not in called] or methods
+
+
+def _calls(method: Func, other: Func) -> bool:
+    """Whether a method calls another of its object: `self.net.train()` is not `self.train()`."""
+    own = method.function.parameters[0].name if method.function.parameters else ""
+    return f"{own}.{other.function.name}" in method.function.mentions.called
 
 
 def _run_method(

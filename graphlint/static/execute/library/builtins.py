@@ -225,8 +225,16 @@ def _first(ex: Executor, state: State, call: Invocation) -> Results:
 def _next(ex: Executor, state: State, call: Invocation) -> Results:
     found = state.get(call.args[0], List) if call.args else None
     if found and found.items:
-        return [(state, found.items[0])]
+        return [(state, _another(state, call.node, found.items[0]))]
     return [(state, state.sym(call.node, "item"))]
+
+
+def _another(state: State, place: ir.Node, item: Value) -> Value:
+    """Return an item like one that an iterator gave: data is not the same each time."""
+    if isinstance(item, Tuple):
+        return Tuple(tuple(_another(state, place, part) for part in item.items))
+    unknown_data = isinstance(item, Sym) and item.node is None
+    return state.sym(place, "item") if unknown_data else item
 
 
 def _isinstance(ex: Executor, state: State, call: Invocation) -> Results:
