@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from graphlint.linting import lint_paths
+from graphlint.static import ir
 from graphlint.static.execute.steps import Budget, Steps
 
 STEP = "loss = (torch.rand(3, requires_grad=True) ** 2).sum()\nloss.backward(retain_graph=True)\n"
@@ -48,6 +50,17 @@ def test_imports_share_steps_of_their_own(tmp_path: Path) -> None:
     assert [finding.code for finding in lint_paths([tmp_path]).findings] == ["RG101"]
     unbounded = steps_of(tmp_path, replace(BUDGET, loading=10**9))
     assert steps_of(tmp_path, BUDGET) < unbounded // 2
+
+
+def test_a_call_in_its_share_is_in_no_hurry_while_there_are_steps() -> None:
+    steps, function = Steps(Budget(steps=600)), cast("ir.Function", object())
+    steps.begin()
+
+    def run() -> bool:
+        steps.take(90)
+        return steps.hurried
+
+    assert steps.within_share(function, run) is False
 
 
 def test_callers_without_end_are_not_looked_for(

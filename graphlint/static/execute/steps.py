@@ -69,7 +69,7 @@ class Steps:
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self._taken = self._earlier = self._loading = self._all = 0
-        self._limit = budget.steps
+        self._limit = self._whole = budget.steps
         self._start = 0  # where the steps began that end at the limit
         self._sharing = False
         self._too_long: set[ir.Function] = set()
@@ -85,7 +85,7 @@ class Steps:
         self._taken = 0
         left = self.budget.total - self._earlier
         most = self.budget.caller if caller else self.budget.steps
-        self._limit = self._allowed(max(self.budget.least, min(most, left)))
+        self._limit = self._whole = self._allowed(max(self.budget.least, min(most, left)))
         self._too_long.clear()
 
     def _allowed(self, steps: int) -> int:
@@ -111,17 +111,17 @@ class Steps:
 
         What goes beyond that budget is left out.
         """
-        before = (self._taken, self._start, self._limit)
+        before = (self._taken, self._start, self._limit, self._whole)
         left = self.budget.loading - self._loading
         self._taken = self._start = 0
-        self._limit = min(self._allowed(self.budget.least), left)
+        self._limit = self._whole = min(self._allowed(self.budget.least), left)
         try:
             yield
         except OutOfSteps:
             pass
         finally:
             self._loading += self._taken
-            self._taken, self._start, self._limit = before
+            self._taken, self._start, self._limit, self._whole = before
 
     @contextmanager
     def once_more(self) -> Iterator[None]:
@@ -142,9 +142,10 @@ class Steps:
     def hurried(self) -> bool:
         """Whether half of the steps are spent, and the rest is for what matters.
 
-        In a call that has a share of the steps, half of that share.
+        In a call that has a share of the steps, half of that share as well.
         """
-        return self._taken - self._start > (self._limit - self._start) // 2
+        in_share = self._taken - self._start > (self._limit - self._start) // 2
+        return in_share and self._taken > self._whole // 2
 
     @property
     def sharing(self) -> bool:
