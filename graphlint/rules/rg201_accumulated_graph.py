@@ -30,6 +30,7 @@ for inputs, targets in loader:
 * a later pass differentiates the sum, on any explored path;
 * the sum starts anew in each iteration;
 * it is handed to unknown code, or returned to it, while it can still be differentiated;
+* the loop goes over parts of what a module's forward pass computes, and no pass visits these;
 * whether the value has a graph at all can't be told.
 
 ## Fix safety

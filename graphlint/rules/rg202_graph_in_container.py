@@ -31,6 +31,7 @@ for inputs, targets in loader:
 * the container is made anew or cleared in each iteration, is a `deque` with a `maxlen`, or the
   file takes items out of it again;
 * it is handed to unknown code, or returned to it, while it can still be differentiated;
+* the loop goes over parts of what a module's forward pass computes, and no pass visits these;
 * whether the value has a graph at all can't be told.
 
 ## Fix safety

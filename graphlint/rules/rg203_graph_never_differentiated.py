@@ -29,6 +29,7 @@ with torch.no_grad():
 * what is made of it is returned to, stored on, or handed to code that is not known;
 * gradients are off at one of the calls: `no_grad`, `inference_mode`, a decorator, a caller, or may
   be: a context manager or decorator that is not known;
+* a forward hook is registered before, which may keep what it sees on the way for a loss;
 * no parameter wants gradients, or whether one does is not known;
 * the model is called once, outside of any loop, by a function that doesn't evaluate by its name.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
+from graphlint.static.execute.autograd.evaluations import FORWARD
 from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import Node, plainly_reachable, reachable
 from graphlint.static.execute.paths.values import Address, Env, Key, NodeId, Value
@@ -105,11 +106,23 @@ def settle_holds(ex: Executor, state: State, escaping: Iterable[Value]) -> None:
         doubts = _doubts(state, held)
         if doubts is None or held.escaped or held.told or not held.grown:
             continue
+        if _goes_over_parts(held):
+            continue
         differentiated = _was_differentiated(state, held.added)
         if differentiated or (not doubts and entry is None and _runs_layers(state, held)):
             doubts |= {UNSEEN_USE} if entry else set()
             found = _told(state, held, None, differentiated, doubts)
             ex.records.hold_at_end(found, [place for _, place in held.loops])
+
+
+def _goes_over_parts(held: Held) -> bool:
+    """Whether the loop goes over parts of what a module's forward pass computes.
+
+    What that keeps of each is there to be made into the output, whatever becomes of the output.
+    """
+    frame = held.loops[0][0]
+    running = (each.detail for each in frame.chain()) if frame else ()
+    return any(isinstance(each, ir.Function) and each.name in FORWARD for each in running)
 
 
 def _variables(state: State) -> Iterator[Value]:
