@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 from torch._guards import TracingContext
 
+from graphlint.runtime.frames import other_threads
 from graphlint.runtime.guard import Guard
 from graphlint.runtime.places import Caller, find_caller
 from graphlint.runtime.untraced import untraced, untraced_throughout
@@ -142,6 +143,26 @@ class ChokePoint:
     def lengthen(self) -> None:
         """Tell the observers of every pass again."""
         self._shortcuts.clear()
+
+    def is_busy_elsewhere(self) -> bool:
+        """Say whether another thread is in the engine, or about to enter it.
+
+        The engine works without Python's lock, and frees what the nodes of its graph save: to look
+        at those of a graph that another thread's pass may be visiting crashes. Shortcuts are
+        forgotten, so that a pass which begins from now on waits until its observer is done.
+        """
+        self.lengthen()
+        inside = getattr(self._original or getattr(torch.autograd.graph, _NAME), "__code__", None)
+        entering = (getattr(self._replacement, "__code__", None), ChokePoint._observe.__code__)
+        for innermost in other_threads():
+            if innermost.f_code in entering:
+                return True
+            frame: FrameType | None = innermost
+            while frame is not None:
+                if frame.f_code is inside:
+                    return True
+                frame = frame.f_back
+        return False
 
     def _install(self) -> None:
         """Put a replacement in place; it is one function for its speed, see Note [Shortcuts]."""

@@ -79,12 +79,13 @@ class Lookout:
         self._period: float | None = None
         self._plans: dict[SiteRecord, Plan] = {}
 
-    def at_pass(self, site: SiteRecord, call: BackwardCall) -> None:
+    def at_pass(self, site: SiteRecord, call: BackwardCall, *, busy: bool) -> None:
         """Look at what is held when a pass is about to run, if it is time to.
 
         Args:
             site: the call that runs the pass, which counts it already.
             call: the pass.
+            busy: another thread runs a pass, so that nobody may look at graphs of all threads.
         """
         plan = self._plans.setdefault(site, Plan())
         number = torch.autograd._get_sequence_nr()
@@ -93,7 +94,7 @@ class Lookout:
             site.look_at = plan.due
             return
         held = False
-        if plan.noted == plan.due - 2 and self._affordable:
+        if plan.noted == plan.due - 2 and self._affordable and not busy:
             period = (number - plan.start) / 2
             self._period = max(period, self._period or 0.0)
             walked = self._ledger.walk(call.outputs)

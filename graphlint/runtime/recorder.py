@@ -129,7 +129,8 @@ class Recorder:
             over: the program is over.
         """
         with self._lock:
-            self.guard.run(self.lookout.at_end, sys._getframe(1), over)
+            if not choke_point().is_busy_elsewhere():
+                self.guard.run(self.lookout.at_end, sys._getframe(1), over)
 
     @property
     def sites(self) -> list[SiteRecord]:
@@ -192,7 +193,8 @@ class Recorder:
 
     def _look_around(self, site: SiteRecord, call: BackwardCall) -> None:
         began = self._budget.begin()
-        self.guard.run(self.lookout.at_pass, site, call)
+        busy = choke_point().is_busy_elsewhere()
+        self.guard.run(self.lookout.at_pass, site, call, busy=busy)
         self._budget.charge(began)
 
     def _look(self, call: BackwardCall, site: SiteRecord) -> Look:

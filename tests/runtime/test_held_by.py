@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from graphlint import profile
 from graphlint.profiles import HeldBy
+from graphlint.runtime.engine import choke_point
 from graphlint.runtime.frames import variables
 from graphlint.runtime.profile import Profiling
 from graphlint.runtime.reach import search
@@ -550,6 +551,31 @@ def test_other_threads_are_looked_at() -> None:
         done.set()
         thread.join()
     gc.collect()
+
+
+def test_nobody_looks_while_another_thread_runs_a_pass() -> None:
+    """Its engine frees what nodes save, without Python's lock: to read them meanwhile crashes."""
+    inside, done = threading.Event(), threading.Event()
+
+    def wait(gradient: Tensor) -> None:
+        inside.set()
+        done.wait()
+
+    def work() -> None:
+        hoard = [torch.ones(9, requires_grad=True).exp() for _ in range(3)]
+        hoard[0].register_hook(wait)
+        hoard[0].sum().backward()
+        del hoard
+
+    with patient() as prof:
+        thread = threading.Thread(target=work)
+        thread.start()
+        inside.wait()
+        assert choke_point().is_busy_elsewhere()
+    assert prof.report.held_by == ()
+    done.set()
+    thread.join()
+    assert not choke_point().is_busy_elsewhere()
 
 
 def test_a_search_ends() -> None:
