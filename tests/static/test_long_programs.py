@@ -135,3 +135,52 @@ torch.optim.SGD(model.parameters(), lr=0.1).step()
 def test_a_path_that_raises_says_nothing_of_what_an_output_is_for(lines: int) -> None:
     text = EVALUATION.format(lines="    count += 1\n" * lines)
     assert [f for f in lint_source(text) if f.confidence is not Confidence.POSSIBLE] == []
+
+
+ADAPTING = """\
+import torch
+
+
+def adapt(model, loss=None):
+    count = 0
+    {lines}
+    loss = kept[0] if loss is None else loss
+    weights = list(model.parameters())
+    return [w - g for w, g in zip(weights, torch.autograd.grad(loss, weights))]
+
+
+kept = [None]
+
+
+def train(model, optimizer):
+    {statements}
+    optimizer.step()
+"""
+APART = """\
+adapt(model, model(torch.randn(3, 2)).mean())
+    model(torch.randn(3, 2)).pow(2).mean().backward(retain_graph=True)
+"""
+TOGETHER = """\
+loss = model(torch.randn(3, 2)).pow(2).mean()
+    loss.backward(retain_graph=True)
+    adapt(model, loss)
+"""
+
+
+SHARING = """\
+kept[0] = model(torch.randn(3, 2)).pow(2).mean()
+    kept[0].backward(retain_graph=True)
+    adapt(model)
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 20_000])
+@pytest.mark.parametrize(
+    ("statements", "codes"), [(APART, ["RG101"]), (TOGETHER, []), (SHARING, [])]
+)
+def test_other_passes_than_the_missed_one_may_be_too_long(
+    lines: int, statements: str, codes: list[str]
+) -> None:
+    text = ADAPTING.format(lines="count += 1; " * lines, statements=statements)
+    found = [f.code for f in lint_source(text) if f.confidence is not Confidence.POSSIBLE]
+    assert [code for code in found if code == "RG101"] == codes

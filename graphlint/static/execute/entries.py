@@ -11,7 +11,7 @@ from graphlint.static.execute.attempts import attempt
 from graphlint.static.execute.autograd.accumulated import note_used
 from graphlint.static.execute.autograd.evaluations import FORWARD
 from graphlint.static.execute.autograd.frameworks import differentiate_step
-from graphlint.static.execute.autograd.merge import Flow, merge
+from graphlint.static.execute.autograd.merge import Flow, Outcome, merge
 from graphlint.static.execute.executor import Executor
 from graphlint.static.execute.language.calls import enter
 from graphlint.static.execute.language.instances import instantiate
@@ -20,7 +20,7 @@ from graphlint.static.execute.library.functions import is_custom_function, run_f
 from graphlint.static.execute.library.imports import define, module_variables
 from graphlint.static.execute.paths.classes import members
 from graphlint.static.execute.paths.invocation import Invocation
-from graphlint.static.execute.paths.skipping import skip_uses
+from graphlint.static.execute.paths.skipping import skip_setting_up, skip_uses
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.switches import switches, turns_gradients_on
 from graphlint.static.execute.paths.values import Class, Env, Func, Ref, Value
@@ -94,13 +94,14 @@ def run_definitions(
         ex.begin_file(again)
         state = defined(ex, module)
         for cls in _own_classes(ex, state, module):
-            _run_class(ex, state, module, cls, relevant, mentioned)
-        for func in _own_functions(ex, state, module):
+            run_class(ex, state, module, cls, relevant, mentioned)
+        for func in own_functions(ex, state, module):
             if relevant.mentioned(func.function) is mentioned:
                 _run_function(ex, state, module, func, relevant)
 
 
-def _own_functions(ex: Executor, state: State, module: ir.Module) -> list[Func]:
+def own_functions(ex: Executor, state: State, module: ir.Module) -> list[Func]:
+    """Return the functions that a file defines."""
     env = state.heap[ex.frames.name("module", module.filename)]
     assert isinstance(env, Env)
     functions = [value for value in env.vars.values() if isinstance(value, Func)]
@@ -190,7 +191,7 @@ def entry_frame(ex: Executor, module: ir.Module, place: object) -> Frame:
 
 
 # ----------------------------------------------------------------------------------- classes
-def _run_class(
+def run_class(
     ex: Executor, base: State, module: ir.Module, cls: Ref, relevant: Relevance, mentioned: bool
 ) -> None:
     """Run a class's uncalled methods after `__init__`, in order, twice over.
@@ -288,8 +289,26 @@ def _run_method(
 def run_round(
     ex: Executor, running: list[tuple[State, Value]], place: object, func: Func, index: int
 ) -> list[tuple[State, Value]]:
-    """Run a function in each state, bound to the state's value if it is a method."""
-    ended = []
+    """Run a function in each state, bound to the state's value if it is a method.
+
+    A method that always raises may be waiting for what others set on its object.
+    """
+    aside = [(state.fork(), owner) for state, owner in running]
+    ended = _run_each(ex, running, place, func, index)
+    if not ended:
+        for state, owner in aside:
+            skip_setting_up(state, owner)
+        ended = _run_each(ex, aside, place, func, index)
+    merged = merge(ex, ended)
+    for dropped, _ in merged[MOST_STATES:]:
+        ex.drop(dropped)
+    return [(after, flow.value or running[0][1]) for after, flow in merged[:MOST_STATES]]
+
+
+def _run_each(
+    ex: Executor, running: list[tuple[State, Value]], place: object, func: Func, index: int
+) -> list[Outcome]:
+    ended: list[Outcome] = []
     for state, owner in running:
         method = func.owner is not None and func.kind != "static"
         frame = ex.enter(state, place, "loop", index=index)
@@ -301,7 +320,4 @@ def run_round(
             ex.escape(after, (value,), for_use=func.function.name in FORWARD)
             note_used(ex, after)
             ended.append((after, Flow("return", owner)))
-    merged = merge(ex, ended)
-    for dropped, _ in merged[MOST_STATES:]:
-        ex.drop(dropped)
-    return [(after, flow.value or running[0][1]) for after, flow in merged[:MOST_STATES]]
+    return ended

@@ -72,6 +72,9 @@ class Executor:
         self._run = run
         self._invoke = invoke
         self.relevance: Relevance | None = None
+        self.leads: Callable[[ir.Function], bool] = (
+            self.reaches
+        )  # to the passes that are looked for
 
     # ---------------------------------------------------------------------------------- running
     def begin_file(self, again: bool = False) -> None:
@@ -124,9 +127,10 @@ class Executor:
     def shares(self, function: ir.Function) -> bool:
         """Whether a call is given up where it takes too many steps: it leads to no pass.
 
-        Loading a dataset or building a model must not use up what is meant for the passes.
+        Loading a dataset or building a model must not use up what is meant for the passes; nor may
+        other passes where some are looked for that were missed.
         """
-        return self.relevance is not None and not self.steps.sharing and not self.reaches(function)
+        return self.relevance is not None and not self.steps.sharing and not self.leads(function)
 
     def eval(self, node: ir.Expr, state: State) -> Results:
         """Evaluate an expression: the states in which it may end, each with its value."""

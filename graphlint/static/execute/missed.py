@@ -6,7 +6,7 @@ functions that are stored rather than called is met by no path at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from graphlint.static import ir
@@ -16,12 +16,16 @@ from graphlint.static.execute.entries import (
     cleared,
     defined,
     entry_frame,
+    own_functions,
+    run_class,
     run_definitions,
     run_round,
 )
 from graphlint.static.execute.executor import Executor
+from graphlint.static.execute.language.calls import enter
+from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.values import NONE, Env, Func, Sym, Value
+from graphlint.static.execute.paths.values import NONE, Class, Env, Func, Ref, Sym, Value
 from graphlint.static.execute.steps import OutOfSteps
 from graphlint.static.relevance import Relevance, functions_in
 from graphlint.trace import Site
@@ -33,13 +37,17 @@ def run_missed(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance) 
     What calls them, and in which order, is a guess: no claim that something happens rests on it.
     """
     clashes, holds = ex.records.clashes.copy(), ex.records.holds.copy()
+    ex.leads = _leading_to(ex, modules)
     for module in modules:
         missed = _missed(ex, module)
         if missed:
             _run_again(ex, module, relevant, missed)
         for outer in functions_in(module.body) if missed else ():
-            for inner in _within(outer):
-                if inner.qualname in missed and inner.qualname in _missed(ex, module):
+            inside = [inner for inner in _within(outer) if inner.qualname in missed]
+            if inside:
+                _run_local_classes(ex, module, outer, relevant, missed)
+            for inner in inside:
+                if inner.qualname in _missed(ex, module):
                     _run_nested(ex, module, outer, inner)
     ex.records.clashes, ex.records.holds = clashes, holds
 
@@ -51,6 +59,15 @@ def _missed(ex: Executor, module: ir.Module) -> frozenset[str]:
         for call in module.flagged
         if call.retain == "True" and not ex.records.followed(Site(module.filename, call.span))
     )
+
+
+def _leading_to(ex: Executor, modules: Sequence[ir.Module]) -> Callable[[ir.Function], bool]:
+    """Tell which functions lead to some that were missed, or are such themselves."""
+    missed = frozenset(name for module in modules for name in _missed(ex, module))
+    paths = frozenset(name for path in missed for name in _prefixes(path))
+    names = frozenset(path.rpartition(".")[2] for path in missed)
+    callers = Relevance(modules if missed else (), ex.project, names=names)
+    return lambda function: function.qualname in paths or callers.reaches(function)
 
 
 def _run_again(
@@ -79,6 +96,44 @@ def _within(function: ir.Function) -> Iterator[ir.Function]:
     for inner in functions_in(function.body):
         yield inner
         yield from _within(inner)
+
+
+def _run_local_classes(
+    ex: Executor,
+    module: ir.Module,
+    outer: ir.Function,
+    relevant: Relevance,
+    missed: frozenset[str],
+) -> None:
+    """Run the classes that a function defines, from what it leaves behind at its end."""
+    with ex.guarded(module.filename):
+        ex.begin_file(again=True)
+        ex.begin()
+        state = defined(ex, module)
+        state.frame = entry_frame(ex, module, outer)
+        own = [func for func in own_functions(ex, state, module) if func.function is outer]
+        try:
+            ends = [end for func in own for end in enter(ex, state, Invocation(outer), func)]
+        except (OutOfSteps, RecursionError):
+            ex.records.stop()
+            return
+        paths = frozenset(name for path in missed for name in _prefixes(path))
+        for after, _ in ends[:1]:
+            for cls in _classes_with(after, paths):
+                run_class(ex, after, module, cls, relevant, mentioned=True)
+
+
+def _classes_with(state: State, paths: frozenset[str]) -> list[Ref]:
+    """Return the classes that define one of some functions."""
+    return [
+        Ref(address)
+        for address, found in state.heap.items()
+        if isinstance(found, Class) and any(_is_at(m, paths) for m in found.members.values())
+    ]
+
+
+def _is_at(member: Value, paths: frozenset[str]) -> bool:
+    return isinstance(member, Func) and member.function.qualname in paths
 
 
 def _run_nested(ex: Executor, module: ir.Module, outer: ir.Function, inner: ir.Function) -> None:

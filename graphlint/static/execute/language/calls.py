@@ -200,14 +200,39 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
 
 
 def _give_up(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
-    """Take a function that is too long to be followed for code that is not known."""
+    """Take a function that is too long to be followed for code that is not known.
+
+    One that can reach a pass may visit what it shares with its surroundings, too.
+    """
     given = list(call.args) if func.bound is None else [func.bound, *call.args]
+    if ex.reaches(func.function):
+        shared = [*given, *_shared(state, func)]
+        unknown.hand_over(state, shared, func.function.name, risky=True)
     skip_call(state, call.node, func)
     grad, state.grad = state.grad, state.grad if func.grad is None else func.grad
     results = unknown.call_unknown(ex, state, Invocation(call.node, given, call.keywords), func)
     for after, _ in results:
         after.grad = grad
     return results
+
+
+def _shared(state: State, func: Func) -> list[Value]:
+    """Return the variables around a function that its body names."""
+    names = {
+        node.id
+        for statement in func.function.body
+        for node in ir.walk(statement)
+        if isinstance(node, ir.Name)
+    }
+    values: list[Value] = []
+    address: Address | None = func.env
+    while address is not None:
+        env = state.heap[address]
+        assert isinstance(env, Env)
+        values += [value for name, value in env.vars.items() if name in names]
+        names -= env.vars.keys()
+        address = env.parent
+    return values
 
 
 def _run(ex: Executor, state: State, call: Invocation, func: Func) -> Results:

@@ -67,6 +67,7 @@ def call_unknown(ex: Executor, state: State, call: Invocation, func: Value) -> R
         return [(state, state.sym(call.node, PLAIN))]
     if name not in SINKS and name not in ex.sinks:
         risky = is_risky(name) and not (name == "step" and not given)  # that is an optimizer's
+        risky = risky or (isinstance(func, Func) and ex.reaches(func.function))
         hand_over(state, [*given, *_receiver(func)], name, risky)
         note_escape(ex, state, [*given, *_receiver(func)])
         note_strangers(ex, state, func, [*given, *_receiver(func)], risky)

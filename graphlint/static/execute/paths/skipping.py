@@ -26,6 +26,7 @@ from graphlint.static import ir
 from graphlint.static.execute.paths.classes import members
 from graphlint.static.execute.paths.numbers import some
 from graphlint.static.execute.paths.values import (
+    NONE,
     Address,
     Const,
     Env,
@@ -34,6 +35,7 @@ from graphlint.static.execute.paths.values import (
     List,
     Object,
     Ref,
+    Sym,
     Value,
 )
 
@@ -101,6 +103,19 @@ def _written_by(state: State, found: Instance, function: ir.Function) -> frozens
                     called.add(name)
                     todo.append(member.function)
     return frozenset(names)
+
+
+def skip_setting_up(state: State, ref: Value) -> None:
+    """Leave open what others may have set on an object: its attributes that are None."""
+    found = state.get(ref, Instance)
+    if found is None or not isinstance(ref, Ref):
+        return
+    opened = {
+        name: Sym(("attribute", ref.address, name))
+        for name, value in found.attrs.items()
+        if value == NONE
+    }
+    state.put(ref, replace(found, attrs={**found.attrs, **opened}))
 
 
 def _counted(state: State, address: Address, now: Variables, before: Variables) -> dict[str, Value]:
