@@ -116,7 +116,12 @@ def _encounter(state: State, number: int, later: Past, visited: Sequence[NodeId]
 
 
 def _combined(state: State, earlier: Past, later: Past) -> str:
-    """Write one pass in place of two, where both are written alike and still have their losses."""
+    """Write one pass in place of two, where both are written alike and still have their losses.
+
+    One that is for some inputs only is not written: which they are may not be in reach.
+    """
+    if not (earlier.whole and later.whole):
+        return ""
     first, second = earlier.call.func, later.call.func
     losses = [_loss(state, earlier, later.frame), _loss(state, later, later.frame)]
     if not (isinstance(first, ir.Attribute) and isinstance(second, ir.Attribute) and all(losses)):

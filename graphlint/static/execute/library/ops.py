@@ -192,6 +192,7 @@ def record_op(
         tuple(dict.fromkeys(n for i in saved for n in i.nodes)),
         row.output is YES or row.within,
         unknown=leaves <= state.unsure and all(state.graph[n].unknown for n in nodes),
+        saves_output=row.output is YES,
     )
 
 

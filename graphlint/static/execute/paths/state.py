@@ -277,9 +277,12 @@ class State:
         saves_own: bool = False,
         unknown: bool = False,
         opaque: bool = False,
+        saves_output: bool = False,
     ) -> NodeId:
         """Add a node to the graph."""
         number = self._unused(place, "node", self.graph)
+        if saves_output:
+            saved_leaves |= {("output", number)}
         versions = tuple(
             [(leaf, self.versions.get(leaf, 0)) for leaf in self._in_order(saved_leaves)]
         )
