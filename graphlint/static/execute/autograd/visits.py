@@ -22,7 +22,7 @@ from graphlint.static.execute.paths.graph import (
     surely_reachable,
 )
 from graphlint.static.execute.paths.state import Pending, State
-from graphlint.static.execute.paths.suppositions import supposed_between
+from graphlint.static.execute.paths.suppositions import picked_among, supposed_between
 from graphlint.static.execute.paths.values import (
     Const,
     NodeId,
@@ -169,7 +169,7 @@ def _report_freed(
     ex: Executor,
     state: State,
     request: Request,
-    visited: Iterable[NodeId],
+    visited: Sequence[NodeId],
     sure: set[NodeId],
     carried: Carried,
 ) -> list[NodeId]:
@@ -186,6 +186,7 @@ def _report_freed(
         frame = past.frame if past is not None else first.frame
         doubts = state.freed[nodes[0]].doubts | _called_again(ex, state, frame)
         doubts |= supposed_between(state, frame, state.freed[nodes[0]].call)
+        doubts |= picked_among(state, visited)
         built = site_of(first.place, first.frame)
         clash = Clash(Broken.FREED, earlier, request.site, built, travels, None, doubts)
         ex.records.clash(clash)
@@ -234,20 +235,22 @@ def _link_reuses(
     reused: dict[int, tuple[bool, bool]] = {}
     within: dict[int, set[Loop]] = {}
     plain = plainly_reachable(state.graph, request.roots)
+    picked = bool(picked_among(state, visited))
     for number in visited:
         node = state.graph[number]
         if node.saves is NO:
             continue
         for keeper in state.kept.get(number, ()):
             travels, certain = reused.get(keeper, (False, False))
-            certain = certain or (number in plain and _surely_saves(node, others))
+            surely = number in plain and not picked and _surely_saves(node, others)
+            certain = certain or surely
             reused[keeper] = (travels or node in carried, certain)
             within.setdefault(keeper, set()).update(node.frame.loops if node.frame else ())
     chains = []
     for keeper, (travels, certain) in reused.items():
         pending = state.pending.get(keeper)
         if pending is not None:
-            prebuilt = _is_built_before(state, request.roots, pending.frame)
+            prebuilt = not picked and _is_built_before(state, request.roots, pending.frame)
             apart = pending.call is request.call and not pending.frame.precedes(state.frame)
             restarted = _innermost_loop(state.frame) not in pending.frame.loops
             reuse = Reuse(request.site, travels, certain, prebuilt, apart, restarted)

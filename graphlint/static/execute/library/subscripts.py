@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from graphlint.static.execute.paths.classes import find_method
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import linear, name_of
 from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.suppositions import suppose_picked
 from graphlint.static.execute.paths.values import (
     NONE,
     Const,
@@ -115,6 +117,9 @@ def _of_list(ex: Executor, state: State, node: ir.Node, owner: Value, index: Val
     if abridged and isinstance(index, Const) and isinstance(index.value, int):
         return [(state, items[_abridged(index.value, abridged)])]
     if isinstance(index, Const) and isinstance(index.value, int):
+        if _is_left_out(state, owner, items, index.value):
+            suppose_picked(state, items[0])
+            return [(state, items[0])]
         if -len(items) <= index.value < len(items):
             return [(state, items[index.value])]
     if not items:
@@ -125,6 +130,19 @@ def _of_list(ex: Executor, state: State, node: ir.Node, owner: Value, index: Val
         return [(state, items[0])]
     other = state.fork()
     return [(state, items[0]), (other, items[-1])]
+
+
+def _is_left_out(state: State, owner: Value, items: Sequence[Value], index: int) -> bool:
+    """Whether an item lies further from the end than what was appended since items were left out.
+
+    Until something is, the last item that is known stands for the last one
+    (Note [Skipped iterations]).
+    """
+    if not isinstance(owner, Ref) or owner.address not in state.grown:
+        return False
+    last = state.grown[owner.address]
+    appended = items[::-1].index(last) if last in items else len(items)
+    return last is not None and -index > appended > 0
 
 
 def _abridged(index: int, total: int) -> int:

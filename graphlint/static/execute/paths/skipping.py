@@ -6,7 +6,9 @@ has gone on by then, and a list has grown, by nobody knows how much: what the it
 larger may be larger still. Such a number is a `Some`. It keeps the value that it has, which is as
 good as any where it picks an item of a list of which no more items are known either; but whether
 it is larger than another number can't be told, nor what its remainder is. So both branches of
-`if steps > 1000` are followed, of `if steps % 4 == 0`, and of `if len(replay) >= batch_size`.
+`if steps > 1000` are followed, of `if steps % 4 == 0`, and of `if len(replay) >= batch_size`. An
+item that is picked by its distance from a list's end may be one that a skipped iteration appended:
+one that is known stands for it, and what a pass does to its graph is no proof (`suppositions`).
 
 A method that is not followed, as it is too long or calls are nested too deeply, may set any
 attribute that it writes: what these hold is forgotten.
@@ -62,7 +64,7 @@ def skip_iterations(state: State, before: Heap) -> None:
                 state.heap[address] = replace(found, attrs={**found.attrs, **counted})
         elif isinstance(found, List) and isinstance(earlier, List):
             if len(found.items) > len(earlier.items):
-                state.grown |= {address}
+                state.grown[address] = found.items[-1]
 
 
 def skip_uses(state: State) -> None:
@@ -77,7 +79,7 @@ def skip_uses(state: State) -> None:
             }
             if counted:
                 state.heap[address] = replace(found, attrs={**found.attrs, **counted})
-            state.grown |= _lists(state, found.attrs.values())
+            state.grown.update(dict.fromkeys(_lists(state, found.attrs.values())))
 
 
 def skip_call(state: State, place: object, method: Func) -> None:

@@ -92,7 +92,8 @@ class State:
             graded: leaves that have a gradient, so that an optimizer's step changes them.
         handed: nodes that unknown code was handed.
         conds: the branch conditions assumed; bounds: lower bounds of unknown lengths; grown: lists
-            that may have more items than are known (Note [Skipped iterations]).
+            that may have more items than are known (Note [Skipped iterations]), with the last that
+            was known when iterations were skipped.
         attrs: attributes that the program set on unknown objects.
         memos: what memoized functions returned, by function and arguments.
         beside: the nodes of ops that were given an unknown value beside others, by its name.
@@ -128,7 +129,7 @@ class State:
     handed: frozenset[NodeId] = frozenset()
     conds: dict[Key, bool] = field(default_factory=dict)
     bounds: dict[Key, int] = field(default_factory=dict)
-    grown: frozenset[Address] = frozenset()
+    grown: dict[Address, Value | None] = field(default_factory=dict)
     attrs: dict[Key, Value] = field(default_factory=dict)
     issued: dict[int, None] = field(default_factory=dict)
     memos: dict[Key, Value] = field(default_factory=dict)
@@ -158,6 +159,7 @@ class State:
             changed=self.changed.copy(),
             conds=self.conds.copy(),
             bounds=self.bounds.copy(),
+            grown=self.grown.copy(),
             attrs=self.attrs.copy(),
             memos=self.memos.copy(),
             beside=self.beside.copy(),

@@ -5,17 +5,20 @@ of some losses from the others. Where it can't be told that the loop goes over a
 assumed to fail on the first iteration, as if that were the last. A path that assumes so is no proof
 that a later pass raises.
 
+An item of a list may stand for one that an iteration appended which was not run.
+
 Where more than two iterations are run, it is supposed that there are as many. What a pass in one of
 them does to another is sure to happen in the first two only.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.paths.frames import Frame
-from graphlint.static.execute.paths.values import Sym, Value
+from graphlint.static.execute.paths.values import NodeId, Sym, Value
 from graphlint.trace import Confidence, Doubt
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ SUPPOSED = "supposed"
 LONGER = "longer"
 THREE = Doubt(Confidence.LIKELY, "the loop may have no third iteration")
 AS_LONG = Doubt(Confidence.POSSIBLE, "the loop may have fewer iterations than that takes")
+PICKED = Doubt(Confidence.POSSIBLE, "which item of a list this is can't be told")
 FLAGGED = ("retain_graph", None)
 
 
@@ -65,6 +69,18 @@ def supposed_between(state: State, earlier: Frame | None, call: ir.Call) -> froz
             flagged = any(keyword.name in FLAGGED for keyword in call.keywords)
             return frozenset((AS_LONG if flagged or later > 2 else THREE,))
     return frozenset()
+
+
+def suppose_picked(state: State, item: Value) -> None:
+    """Note that an item of a list stands for another that is not known."""
+    for number in state.nodes(item):
+        state.facts["picked", number] = True
+
+
+def picked_among(state: State, visited: Iterable[NodeId]) -> frozenset[Doubt]:
+    """Say whether a pass visits the graph of an item that stands for another."""
+    supposed = any(("picked", number) in state.facts for number in visited)
+    return frozenset((PICKED,)) if supposed else frozenset()
 
 
 def _names(node: ir.Node) -> list[str]:
