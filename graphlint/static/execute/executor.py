@@ -67,6 +67,7 @@ class Executor:
         self.asked: dict[
             tuple[ir.Node, ir.Node], frozenset[int]
         ] = {}  # the iterations that loops ask for
+        self.periodic: dict[ir.Node, bool] = {}  # whether loops run passes every so often
         self.renewed = False  # another method changes what the entry point's methods read
         self._evaluate = evaluate
         self._run = run

@@ -3,6 +3,10 @@
 Only what decides about passes counts: where a loop is left or gone on with, what runs passes under
 conditions, and values, which may be flags. What else a body does in its first iteration, such as to
 show a picture, is not worth another iteration.
+
+A body may also run passes every so often: `if step % 4 == 0`, or once enough losses are gathered,
+which are then let go of. The first iteration doesn't say when, so that two of those that stand for
+others are run: what two such passes do to each other is what such loops are about.
 """
 
 from __future__ import annotations
@@ -29,12 +33,50 @@ def asked(
     """Return the numbers that a loop's body compares a variable of the loop with."""
     key = (loop, target)
     if key not in ex.asked:
-        seen = ex.relevance.seen_by(site_of(loop, state.frame).filename) if ex.relevance else ()
-        passes = PASS_NAMES.union(ex.backward_functions, seen)
+        passes = _pass_names(ex, state, loop)
         names = frozenset(n.id for n in ir.walk(target) if isinstance(n, ir.Name))
         runs = any(_runs_pass(node, passes) for each in body for node in ir.walk(each))
         ex.asked[key] = frozenset(_asked(body, names, passes)) if runs else frozenset()
     return ex.asked[key]
+
+
+def runs_every_so_often(ex: Executor, state: State, loop: ir.For | ir.While) -> bool:
+    """Whether a loop runs passes in every so many iterations, or when enough is gathered."""
+    if loop not in ex.periodic:
+        passes = _pass_names(ex, state, loop)
+        branches = (n for each in loop.body for n in ir.walk(each) if isinstance(n, ir.If))
+        ex.periodic[loop] = any(
+            any(_runs_pass(inner, passes) for each in branch.body for inner in ir.walk(each))
+            and _is_periodic(branch)
+            for branch in branches
+        )
+    return ex.periodic[loop]
+
+
+def _pass_names(ex: Executor, state: State, loop: ir.Node) -> frozenset[str]:
+    seen = ex.relevance.seen_by(site_of(loop, state.frame).filename) if ex.relevance else ()
+    return PASS_NAMES.union(ex.backward_functions, seen)
+
+
+def _is_periodic(branch: ir.If) -> bool:
+    """Whether a branch asks for a remainder, or starts anew what it asks for."""
+    tested = list(ir.walk(branch.test))
+    names = {node.id for node in tested if isinstance(node, ir.Name)}
+    return any(isinstance(node, ir.Binary) and node.op == "Mod" for node in tested) or any(
+        not names.isdisjoint(_started_anew(node)) for each in branch.body for node in ir.walk(each)
+    )
+
+
+def _started_anew(node: ir.Node) -> Iterator[str]:
+    """Walk the variables that a piece of syntax assigns, or empties."""
+    if isinstance(node, ir.Assign):
+        yield from (target.id for target in node.targets if isinstance(target, ir.Name))
+    elif isinstance(node, ir.Delete):
+        walked = (n for target in node.targets for n in ir.walk(target))
+        yield from (n.id for n in walked if isinstance(n, ir.Name))
+    elif isinstance(node, ir.Call) and isinstance(node.func, ir.Attribute):
+        if node.func.name == "clear" and isinstance(node.func.value, ir.Name):
+            yield node.func.value.id
 
 
 def counters(body: Sequence[ir.Node]) -> list[ir.Name]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.merge import NEXT, Outcome, merge
-from graphlint.static.execute.language.asked import asked, counters
+from graphlint.static.execute.language.asked import asked, counters, runs_every_so_often
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.targets import assign
 from graphlint.static.execute.library.items import Items, iterate
@@ -28,7 +28,7 @@ def for_stmt(ex: Executor, node: ir.For, state: State) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for after, source in ex.eval(node.iter, state):
         wanted = asked(ex, after, node, node.target, node.body)
-        items = iterate(ex, after, source, node.iter, wanted)
+        items = iterate(ex, after, source, node.iter, wanted, runs_every_so_often(ex, after, node))
         if items.supposed:
             suppose_longer(after, node)
         at_first, running = dict(after.heap), [after]
@@ -94,6 +94,7 @@ def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
     outcomes: list[Outcome] = []
     at_first, running = dict(state.heap), [state]
     settled, exact = True, 1 + _asked_for(ex, node, state)
+    last = exact + runs_every_so_often(ex, state, node)
     for index in range(ex.budget.iterations + 1):
         ended: list[Outcome] = []
         forks = ex.forks(running)
@@ -101,7 +102,7 @@ def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
             frame = before.frame
             ex.enter(before, node, "loop", index=index)
             for after, test in ex.eval(node.test, before):
-                for decided, way in _while_goes_on(ex, node, after, test, index, settled, exact):
+                for decided, way in _while_goes_on(ex, node, after, test, index, settled, last):
                     if way:
                         if _skips(ex, node, test, index, settled, exact):
                             skip_iterations(decided, at_first)
@@ -149,14 +150,14 @@ def _skips(
 
 
 def _while_goes_on(
-    ex: Executor, node: ir.While, state: State, test: Value, index: int, settled: bool, exact: int
+    ex: Executor, node: ir.While, state: State, test: Value, index: int, settled: bool, last: int
 ) -> list[tuple[State, bool]]:
     """Decide whether a loop runs once more; an endless one ends after its second iteration.
 
     A condition that can't be told holds for two iterations and then fails: what a loop that runs
     once does is a part of what one that runs twice does. A counter that is known is followed.
     """
-    goes_on = index <= exact or (settled and index < ex.budget.iterations)
+    goes_on = index <= last or (settled and index < ex.budget.iterations)
     if isinstance(test, Const):
         once_more = settled and not isinstance(node.test, ir.Const)
         goes_on = goes_on or (once_more and index == ex.budget.iterations)
@@ -165,8 +166,8 @@ def _while_goes_on(
         ways = truth(state, test)
         if len(ways) == 1 and not is_tensor(state, test):
             return [(state, ways[0][1] and index < ex.budget.iterations)]
-        return [(s, way and index <= exact) for s, way in ways]
+        return [(s, way and index <= last) for s, way in ways]
     ways = truth(state, test)
     if len(ways) == 1:  # it was decided before: `while not done` after `if done`
-        return [(s, way and index <= exact) for s, way in ways]
-    return [(s, way) for s, way in ways if way is (index <= exact)]
+        return [(s, way and index <= last) for s, way in ways]
+    return [(s, way) for s, way in ways if way is (index <= last)]

@@ -15,7 +15,7 @@ from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.lengths import first_of, length
 from graphlint.static.execute.paths.numbers import from_linear, is_exact, linear, name_of, some
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.turns import Turn, least_count, turns
+from graphlint.static.execute.paths.turns import Asked, Turn, least_count, turns
 from graphlint.static.execute.paths.values import (
     Const,
     Dict,
@@ -67,19 +67,25 @@ class Items:
 
 
 def iterate(
-    ex: Executor, state: State, value: Value, place: ir.Node, asked: frozenset[int] = frozenset()
+    ex: Executor,
+    state: State,
+    value: Value,
+    place: ir.Node,
+    numbers: frozenset[int] = frozenset(),
+    twice: bool = False,
 ) -> Items:
     """Return what a loop over a value sees; long loops see some of it (Note [Turns of a loop]).
 
-    `asked` are the numbers that the loop's body compares its counter with.
+    `numbers` are those that the loop's body compares its counter with, and `twice` asks for two
+    iterations that stand for others.
     """
     start, step = _counting(value)
     known = linear(start) if start is not None else None
     if known is None or known[0] is not None:
         ordinals: frozenset[int] = frozenset()
     else:
-        ordinals = frozenset(int((number - known[1]) // step) for number in asked)
-    return _iterate(ex, state, value, place, ordinals)
+        ordinals = frozenset(int((number - known[1]) // step) for number in numbers)
+    return _iterate(ex, state, value, place, Asked(ordinals, twice))
 
 
 def _counting(value: Value) -> tuple[Value | None, int]:
@@ -94,9 +100,7 @@ def _counting(value: Value) -> tuple[Value | None, int]:
     return None, 1
 
 
-def _iterate(
-    ex: Executor, state: State, value: Value, place: ir.Node, asked: frozenset[int]
-) -> Items:
+def _iterate(ex: Executor, state: State, value: Value, place: ir.Node, asked: Asked) -> Items:
     """Return what a loop over a value sees, given which iterations its body asks for."""
     if isinstance(value, Range):
         return _range(ex, state, value, place, asked)
@@ -154,7 +158,7 @@ def every(ex: Executor, state: State, value: Value, place: ir.Node) -> Items:
 
 
 def gather(
-    ex: Executor, state: State, value: Value, place: ir.Node, asked: frozenset[int] = frozenset()
+    ex: Executor, state: State, value: Value, place: ir.Node, numbers: frozenset[int] = frozenset()
 ) -> Items:
     """Return what a container is made of: all items if they are few, else what a loop sees."""
     count = length(state, value)
@@ -162,10 +166,10 @@ def gather(
         listed = first_of(state, value, count.value)
         if isinstance(listed, Tuple):
             return Items(listed.items)
-    return iterate(ex, state, value, place, asked)
+    return iterate(ex, state, value, place, numbers)
 
 
-def _some(ex: Executor, items: Sequence[Value], asked: frozenset[int]) -> Items:
+def _some(ex: Executor, items: Sequence[Value], asked: Asked) -> Items:
     chosen = turns(len(items), ex.budget.iterations + 2, asked)
     return Items(tuple(turn.of(items) for turn in chosen), turns=chosen)
 
@@ -179,9 +183,7 @@ def _at_least(state: State, count: Value, least: int) -> None:
         state.bounds[name] = max(state.bounds.get(name, bound), bound)
 
 
-def _range(
-    ex: Executor, state: State, value: Range, place: ir.Node, asked: frozenset[int]
-) -> Items:
+def _range(ex: Executor, state: State, value: Range, place: ir.Node, asked: Asked) -> Items:
     count = value.count
     known = isinstance(count, Const) and isinstance(count.value, int)
     total = max(0, count.value) if isinstance(count, Const) and known else None
@@ -211,9 +213,7 @@ def _number(state: State, value: Range, turn: Turn, place: ir.Node) -> Value:
     return some(number, (state.frame, place, turn.first), low, high)
 
 
-def _enumerate(
-    ex: Executor, state: State, value: Enumerate, place: ir.Node, asked: frozenset[int]
-) -> Items:
+def _enumerate(ex: Executor, state: State, value: Enumerate, place: ir.Node, asked: Asked) -> Items:
     inner = _iterate(ex, state, value.items, place, asked)
     count = length(state, value.items)
     chosen = inner.turns or _ends(len(inner.values), inner.length is None)
@@ -233,7 +233,7 @@ def _ends(known: int, whole: bool) -> tuple[Turn, ...]:
     return tuple(ordinals)
 
 
-def _zip(ex: Executor, state: State, value: Zip, place: ir.Node, asked: frozenset[int]) -> Items:
+def _zip(ex: Executor, state: State, value: Zip, place: ir.Node, asked: Asked) -> Items:
     count = length(state, value)
     given = value.columns
     if is_exact(count) and isinstance(count.value, int):
@@ -251,7 +251,7 @@ def _zip(ex: Executor, state: State, value: Zip, place: ir.Node, asked: frozense
     return Items(tuple(rows), None if exact else columns[0].length, yielded, shortest.turns)
 
 
-def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: frozenset[int]) -> Items:
+def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: Asked) -> Items:
     found = state.object(ref)
     if isinstance(found, List):
         if found.length is None and found.abridged:

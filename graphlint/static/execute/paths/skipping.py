@@ -56,10 +56,12 @@ def skip_iterations(state: State, before: Heap) -> None:
             continue
         if isinstance(found, Env) and isinstance(earlier, Env):
             counted = _counted(state, address, found.vars, earlier.vars)
+            _note_emptied(state, found.vars, earlier.vars)
             if counted:
                 state.heap[address] = replace(found, vars={**found.vars, **counted})
         elif isinstance(found, Instance) and isinstance(earlier, Instance):
             counted = _counted(state, address, found.attrs, earlier.attrs)
+            _note_emptied(state, found.attrs, earlier.attrs)
             if counted:
                 state.heap[address] = replace(found, attrs={**found.attrs, **counted})
         elif isinstance(found, List) and isinstance(earlier, List):
@@ -118,6 +120,15 @@ def skip_setting_up(state: State, ref: Value) -> None:
         if value == NONE
     }
     state.put(ref, replace(found, attrs={**found.attrs, **opened}))
+
+
+def _note_emptied(state: State, now: Variables, before: Variables) -> None:
+    """Note lists that were started anew: iterations that are left out may have filled them."""
+    for name, value in now.items():
+        if name in before and value != before[name] and isinstance(value, Ref):
+            found = state.get(value, List)
+            if found is not None and not found.items:
+                state.grown.setdefault(value.address, None)
 
 
 def _counted(state: State, address: Address, now: Variables, before: Variables) -> dict[str, Value]:
