@@ -32,9 +32,10 @@ def for_stmt(ex: Executor, node: ir.For, state: State) -> list[Outcome]:
         if items.supposed:
             suppose_longer(after, node)
         at_first, running = dict(after.heap), [after]
+        counting = frozenset(name.id for name in counters(node.body))
         for index, item in enumerate(items.values):
             if index and items.skips:
-                _skip(running, node, index, at_first)
+                _skip(running, node, index, at_first, counting)
             running, left = _iteration(ex, node, running, index, item, items)
             outcomes += left
         for done in running:
@@ -42,12 +43,14 @@ def for_stmt(ex: Executor, node: ir.For, state: State) -> list[Outcome]:
     return merge(ex, outcomes)
 
 
-def _skip(states: Sequence[State], loop: ir.Node, index: int, before: Heap) -> None:
+def _skip(
+    states: Sequence[State], loop: ir.Node, index: int, before: Heap, counting: frozenset[str]
+) -> None:
     """Leave open what iterations that are not run have counted (Note [Skipped iterations])."""
     for state in states:
         frame = state.frame
         state.frame = state.frames.enter(frame, loop, "loop", index=index)
-        skip_iterations(state, before)
+        skip_iterations(state, before, counting)
         state.frame = frame
 
 

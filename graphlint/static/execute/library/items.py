@@ -262,6 +262,9 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: Asked) 
             return replace(some, yielded=tuple(turn.of(frames) for turn in some.turns if frames))
         _at_least(state, found.length, 2)
         items = found.items * 2 if len(found.items) == 1 else found.items
+        if asked.twice and len(items) == 2:
+            chosen = turns(None, ex.budget.iterations, Asked(twice=True))
+            return Items((*items, items[-1]), found.length, turns=chosen)
         return Items(items, found.length)
     if isinstance(found, Dict):
         keys = tuple(Const(k) if not isinstance(k, tuple) else Sym(k) for k in found.items)

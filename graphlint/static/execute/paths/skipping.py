@@ -48,14 +48,18 @@ Heap = Mapping[Address, Object]
 Variables = Mapping[str, Value]
 
 
-def skip_iterations(state: State, before: Heap) -> None:
-    """Leave open how far what changed since `before` has gone on: the loop ran in between."""
+def skip_iterations(state: State, before: Heap, counting: frozenset[str] = frozenset()) -> None:
+    """Leave open how far what changed since `before` has gone on: the loop ran in between.
+
+    `counting` are the variables that the loop's body counts with, which may just start anew.
+    """
     for address, found in list(state.heap.items()):
         earlier = before.get(address)
         if earlier is None or earlier is found:
             continue
         if isinstance(found, Env) and isinstance(earlier, Env):
-            counted = _counted(state, address, found.vars, earlier.vars)
+            here = counting if address == state.env else frozenset[str]()
+            counted = _counted(state, address, found.vars, earlier.vars, here)
             _note_emptied(state, found.vars, earlier.vars)
             if counted:
                 state.heap[address] = replace(found, vars={**found.vars, **counted})
@@ -131,13 +135,21 @@ def _note_emptied(state: State, now: Variables, before: Variables) -> None:
                 state.grown.setdefault(value.address, None)
 
 
-def _counted(state: State, address: Address, now: Variables, before: Variables) -> dict[str, Value]:
+def _counted(
+    state: State,
+    address: Address,
+    now: Variables,
+    before: Variables,
+    counting: frozenset[str] = frozenset(),
+) -> dict[str, Value]:
     """Return the counters among variables, each with what it may have become."""
     counted: dict[str, Value] = {}
     for name, value in now.items():
         number, earlier = _number(value), _number(before.get(name))
-        if number is not None and earlier is not None and number != earlier:
-            low = number if number > earlier else -math.inf
+        if number is None or earlier is None:
+            continue
+        if number != earlier or name in counting:
+            low = number if number >= earlier else -math.inf
             high = number if number == earlier - 1 else math.inf
             counted[name] = some(number, (state.frame, address, name), low, high)
     return counted
