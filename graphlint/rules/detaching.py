@@ -116,6 +116,8 @@ def _summand(statement: ast.stmt) -> ast.expr | None:
         return statement.value
     if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.BinOp)):
         return None
+    if not isinstance(statement.value.op, ast.Add | ast.Sub):
+        return None
     target = statement.targets[0]
     earlier = {ast.unparse(target)}
     if isinstance(target, ast.Subscript):

@@ -2,7 +2,8 @@
 
 ## What it does
 Flags `total += loss` in a loop where `total` is never differentiated: a number to look at, which
-keeps the graph of every iteration.
+keeps the graph of every iteration. So do a mean or a moving average that is computed of the one
+before (`mean = 0.9 * mean + 0.1 * loss`), and outputs that are joined to those before.
 
 ## Why it matters
 The sum's graph refers to the graph of each loss. Where a pass has freed what a loss's graph saved,

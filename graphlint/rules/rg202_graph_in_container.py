@@ -1,8 +1,8 @@
 """RG202: graph-in-container.
 
 ## What it does
-Flags a tensor that is stored with its graph in a list, dictionary or deque that outlives the
-iteration, grows with every one, and is never differentiated.
+Flags a tensor that is stored with its graph in a list, dictionary, deque, or slot of a tensor that
+outlives the iteration, grows with every one, and is never differentiated.
 
 ## Why it matters
 A container of losses or outputs for logging keeps the graph of each. Where a pass has freed what a
@@ -28,8 +28,8 @@ for inputs, targets in loader:
 ## Silent when
 * the value is added without its graph: `.item()`, `.detach()`, `.data`, `float()`, `no_grad`;
 * a later pass differentiates what is stored, on any explored path;
-* the container is made anew or cleared in each iteration, is a `deque` with a `maxlen`, or the
-  file takes items out of it again;
+* the container is made anew or cleared in each iteration, is a `deque` with a `maxlen` below 1000,
+  or the file takes items out of it again;
 * it is handed to unknown code, or returned to it, while it can still be differentiated;
 * the loop goes over parts of what a module's forward pass computes, and no pass visits these;
 * whether the value has a graph at all can't be told.

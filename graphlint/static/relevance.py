@@ -105,6 +105,14 @@ class Relevance:
             self._asked[function] = reaches
         return self._asked[function]
 
+    def leads_to_pass(self, function: ir.Function, part: ir.Node) -> bool:
+        """Whether a part of a function calls what reaches a pass."""
+        file = self._files.setdefault(function.filename, _File(self._wanted))
+        names = {_written(node.func) for node in ir.walk(part) if isinstance(node, ir.Call)}
+        if not file.wanted.isdisjoint(name.rpartition(".")[2] for name in names):
+            return True
+        return any(_means(file, name) for name in names)
+
     def top_level_reaches(self, module: ir.Module) -> bool:
         """Whether a file's own code, outside of functions, can reach a pass."""
         return self._is_meant(self._files[module.filename], module.mentions)
@@ -193,6 +201,13 @@ class Relevance:
                 for importer in self._importers.get(filename, ()):
                     todo.setdefault(importer, set()).update(unseen)
         return {filename: frozenset(names) for filename, names in new.items()}
+
+
+def _written(func: ir.Expr) -> str:
+    """Return the name of what is called, as `ir.Mentions.called` has it."""
+    if isinstance(func, ir.Attribute):
+        return f"{func.value.id if isinstance(func.value, ir.Name) else ''}.{func.name}"
+    return func.id if isinstance(func, ir.Name) else ""
 
 
 def _is_generic(name: str) -> bool:

@@ -11,6 +11,7 @@ ITERATION_HOOK = "__iteration__"
 STORE_HOOK = "__store__"
 READ_HOOK = "__read__"
 STORING = {"append", "appendleft", "add", "insert", "extend", "update", "setdefault", "put", "add_"}
+JOINING = {"cat", "stack", "hstack", "vstack"}
 PLAIN = (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.expr_context)
 Loop = ast.For | ast.While
 
@@ -63,12 +64,23 @@ class _Hooks(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         """Hook what is put into containers and attributes, and the summands of a running sum."""
         self.generic_visit(node)
-        target = node.targets[0]
-        if isinstance(target, (ast.Subscript, ast.Attribute)):
-            node.value = self._stored(node.value, node.lineno)
-        elif _computes(node.value) and _names(target) & _names(node.value):
-            node.value = self._stored(node.value, node.lineno)
+        target, value = node.targets[0], node.value
+        if (
+            isinstance(target, ast.Tuple)
+            and isinstance(value, ast.Tuple)
+            and len(target.elts) == len(value.elts)
+        ):
+            pairs = zip(target.elts, value.elts, strict=True)
+            value.elts = [self._bound(part, item, item.lineno) for part, item in pairs]
+        else:
+            node.value = self._bound(target, value, node.lineno)
         return node
+
+    def _bound(self, target: ast.expr, value: ast.expr, row: int) -> ast.expr:
+        kept = isinstance(target, (ast.Subscript, ast.Attribute))
+        if kept or (_computes(value) and _names(target) & _names(value)):
+            return self._stored(value, row)
+        return value
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -113,9 +125,14 @@ class _Hooks(ast.NodeTransformer):
 
 
 def _computes(value: ast.expr) -> bool:
-    """Tell whether a value may be a sum or a mean of what was there before."""
+    """Tell whether a value may be a sum or a mean of what was there before, or joined to it."""
     ways = (value.body, value.orelse) if isinstance(value, ast.IfExp) else (value,)
-    return any(isinstance(way, ast.BinOp) for way in ways)
+    return any(isinstance(way, ast.BinOp) or _joins(way) for way in ways)
+
+
+def _joins(value: ast.expr) -> bool:
+    function = value.func if isinstance(value, ast.Call) else None
+    return isinstance(function, ast.Attribute) and function.attr in JOINING
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -69,7 +69,7 @@ def _run_custom_functions(ex: Executor, module: ir.Module) -> None:
     with ex.guarded(module.filename):
         ex.begin_file()
         state = defined(ex, module)
-        for cls in _own_classes(ex, state, module):
+        for cls in own_classes(ex, state, module):
             found = state.get(cls, Class)
             if found is not None and is_custom_function(state, cls.address):
                 functions = [m.function for m in found.members.values() if isinstance(m, Func)]
@@ -93,7 +93,7 @@ def run_definitions(
     with ex.guarded(module.filename):
         ex.begin_file(again)
         state = defined(ex, module)
-        for cls in _own_classes(ex, state, module):
+        for cls in own_classes(ex, state, module):
             run_class(ex, state, module, cls, relevant, mentioned)
         for func in own_functions(ex, state, module):
             if relevant.mentioned(func.function) is mentioned:
@@ -108,7 +108,7 @@ def own_functions(ex: Executor, state: State, module: ir.Module) -> list[Func]:
     return [func for func in functions if func.function.filename == module.filename]
 
 
-def _own_classes(ex: Executor, state: State, module: ir.Module) -> list[Ref]:
+def own_classes(ex: Executor, state: State, module: ir.Module) -> list[Ref]:
     """Return a file's classes, those that inherit before their bases.
 
     What a base class leaves to others is there when its methods run on one of these.

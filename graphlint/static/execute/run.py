@@ -14,6 +14,7 @@ from graphlint.static.execute.language.flow import RUN_FLOW
 from graphlint.static.execute.language.statements import RUN_SIMPLE
 from graphlint.static.execute.missed import run_missed
 from graphlint.static.execute.steps import budget_for
+from graphlint.static.execute.unrepeated import run_unrepeated
 from graphlint.static.project import Project
 from graphlint.static.relevance import Relevance
 from graphlint.trace import Call, Site, Trace
@@ -41,6 +42,7 @@ def execute(
     ex.relevance = Relevance(modules, project, ex.backward_functions)
     run_program(ex, modules, ex.relevance)
     run_missed(ex, modules, ex.relevance)
+    run_unrepeated(ex, modules, ex.relevance)
     return ex.records.to_trace(calls), ex.failures
 
 

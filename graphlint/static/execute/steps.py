@@ -49,6 +49,8 @@ LAST = 100
 """The steps of an entry point in a project that has used up twice its own."""
 SHARES = 6
 """The part of an entry point's steps that a call may take which leads to no pass."""
+SMALL_SHARES = 100
+"""The same where only a function itself is of interest, not what it calls."""
 
 
 def budget_for(files: int) -> Budget:
@@ -72,6 +74,7 @@ class Steps:
         self._limit = self._whole = budget.steps
         self._start = 0  # where the steps began that end at the limit
         self._sharing = False
+        self._shares = SHARES
         self._too_long: set[ir.Function] = set()
 
     def begin_file(self, again: bool = False) -> None:
@@ -133,6 +136,15 @@ class Steps:
         finally:
             self._earlier, self._taken = before, 0
 
+    @contextmanager
+    def sketching(self) -> Iterator[None]:
+        """Follow the short ones alone of the calls that lead to no pass."""
+        self._shares = SMALL_SHARES
+        try:
+            yield
+        finally:
+            self._shares = SHARES
+
     @property
     def can_load(self) -> bool:
         """Whether there are steps left for loading what the file imports."""
@@ -158,7 +170,7 @@ class Steps:
             return None
         start, outer = self._start, self._limit
         self._start, self._sharing = self._taken, True
-        self._limit = min(outer, self._taken + self.budget.steps // SHARES)
+        self._limit = min(outer, self._taken + self.budget.steps // self._shares)
         try:
             return run()
         except OutOfSteps:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from graphlint.static import ir
 
 REMOVING = frozenset("pop popleft popitem clear remove".split())
+GROWING = frozenset("append appendleft extend insert update add push put".split())
+"""Methods that add to a container, or to a meter."""
+JOINING = frozenset("add cat concat concatenate hstack vstack stack lerp".split())
+"""Functions that make one tensor of several, and keep the graph of each."""
 PARAMETERS = frozenset("named_parameters parameters state_dict".split())
 
 
@@ -35,35 +39,99 @@ def container_name(place: ir.Node) -> str:
     return ""
 
 
-def mentioned(term: ir.Expr) -> set[str]:
-    """Return the names in a term of a sum, down through its operators."""
-    if isinstance(term, ir.Binary):
-        return mentioned(term.left) | mentioned(term.right)
+def is_rebuilt(target: ir.Expr, made: ir.Expr) -> bool:
+    """Whether an assignment computes its target of what the target was before."""
+    name = written(target)
+    return bool(name) and any(name in _mentioned(term) for term in arithmetic(made))
+
+
+def adds(node: ir.Node) -> bool:
+    """Whether a statement or call may add a value to what was there."""
+    if isinstance(node, ir.AugAssign):
+        return node.op in ("Add", "Sub")
+    if isinstance(node, ir.Assign):
+        return any(isinstance(t, ir.Subscript) or is_rebuilt(t, node.value) for t in node.targets)
+    return isinstance(node, ir.Call) and _name(node.func) in GROWING
+
+
+def arithmetic(made: ir.Expr) -> Iterator[ir.Expr]:
+    """Walk an expression down through its operators, alternatives, and what joins tensors."""
+    yield made
+    for term in _terms(made):
+        yield from arithmetic(term)
+
+
+def _terms(made: ir.Expr) -> Iterable[ir.Expr]:
+    if isinstance(made, ir.Binary):
+        return made.left, made.right
+    if isinstance(made, ir.IfElse):
+        return made.body, made.orelse
+    if isinstance(made, ir.Call) and _name(made.func) in JOINING:
+        return made.args
+    return made.items if isinstance(made, ir.Sequence) else ()
+
+
+def _mentioned(term: ir.Expr) -> set[str]:
     if isinstance(term, ir.Call) and isinstance(term.func, ir.Attribute):
         owner = written(term.func.value)
         return {f"{owner}[…]"} if owner and term.func.name == "get" else set()
-    name = written(term)
-    return {name} if name else set()
+    return {written(term)}
 
 
-def overwrites(place: ir.Node, loop: object, around: Sequence[object]) -> bool:
-    """Whether a statement stores an item where a later iteration will put another.
+def overwrites(place: ir.Node, loops: Sequence[ir.Node]) -> bool:
+    """Whether a statement stores an item where a later iteration of some nested loops puts another.
 
-    What is stored under the variable of the outermost loop stays. A buffer that is written round
-    and round does not, nor does one with a place for each name, or for each item of an inner loop.
-    What the loop goes over is no longer for it, and a network has but so many parameters.
+    What is stored under the variable of the outermost loop stays, and so does what is stored under
+    a number that all loops count up. A buffer that is written round and round does not, nor does
+    one with a place for each name, or for each item of an inner loop. What the loop goes over is no
+    longer for it, and a network has but so many parameters.
     """
-    target = place.targets[0] if isinstance(place, ir.Assign) else None
-    if not isinstance(target, ir.Subscript):
-        return False
-    counts = isinstance(loop, ir.For) and _name(target.index) in set(operands(loop.target))
-    return bool(around) or not counts or _goes_over(loop, written(target.value))
-
-
-def _goes_over(loop: object, name: str) -> bool:
-    """Whether a loop goes over what has a name, or over a network's parameters."""
-    assert isinstance(loop, ir.For)
+    loop, *around = loops
+    bounded = bool(around) or _goes_over(loop, container_name(place))
     return any(
+        not _is_counted(index, loops) and (bounded or not _counts(index, loop))
+        for index in _indices(place)
+    )
+
+
+def _indices(place: ir.Node) -> Iterable[ir.Expr]:
+    """Return what a statement or a dictionary's `update` stores items under."""
+    if isinstance(place, ir.Assign) and isinstance(place.targets[0], ir.Subscript):
+        return (place.targets[0].index,)
+    if isinstance(place, ir.Call) and _name(place.func) == "update":
+        given = place.args[0] if place.args else None
+        return [key for key, _ in given.items if key] if isinstance(given, ir.Dict) else place.args
+    return ()
+
+
+def _counts(index: ir.Expr, loop: ir.Node) -> bool:
+    """Whether a loop stores each item in a place of its own."""
+    variables = set(operands(loop.target)) if isinstance(loop, ir.For) else set[str]()
+    return not variables.isdisjoint(_names(index))
+
+
+def _is_counted(index: ir.Expr, loops: Sequence[ir.Node]) -> bool:
+    """Whether an index is a number that loops count up, and never set back."""
+    names = set(_names(index))
+    raised, bound = set[str](), set[str]()
+    for node in (node for loop in loops for node in ir.walk(loop)) if names else ():
+        if isinstance(node, ir.AugAssign) and node.op == "Add":
+            raised.add(written(node.target))
+        elif isinstance(node, ir.Assign):
+            bound.update(written(target) for target in node.targets)
+    return not names.isdisjoint(raised - bound)
+
+
+def _names(index: ir.Expr) -> Iterator[str]:
+    """Walk the names in an index that grows with them: what is left by a division does not."""
+    parts = list(ir.walk(index))
+    if not any(isinstance(part, ir.Binary) and part.op in ("Mod", "FloorDiv") for part in parts):
+        yield from (written(part) for part in parts if isinstance(part, (ir.Name, ir.Attribute)))
+
+
+def _goes_over(loop: ir.Node, name: str) -> bool:
+    """Whether a loop goes over what has a name, or over a network's parameters."""
+    return isinstance(loop, ir.For) and any(
         isinstance(node, ir.Expr) and (_name(node) in PARAMETERS or written(node) == name != "")
         for node in ir.walk(loop.iter)
     )

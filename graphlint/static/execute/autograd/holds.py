@@ -11,7 +11,8 @@
   the value was kept for, and clears the statement of any suspicion, on whichever path it is.
 
 Where the ordinary pass freed the graph, nobody can differentiate it again, so that growing is proof
-enough. Otherwise the path has to end first, without the graph having been handed to anybody.
+enough; nor does anybody where all that the text does with the variable is to look at it. Otherwise
+the path has to end first, without the graph having been handed to anybody.
 """
 
 from __future__ import annotations
@@ -23,17 +24,31 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.autograd.holders import (
     container_name,
+    is_rebuilt,
     last_name,
-    mentioned,
     operands,
     overwrites,
     trimmed_names,
-    written,
 )
-from graphlint.static.execute.autograd.leaks import Held, Loop, tell_if_spent
+from graphlint.static.execute.autograd.leaks import (
+    WHOLE,
+    Held,
+    Loop,
+    tell_grown,
+)
 from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import reachable
-from graphlint.static.execute.paths.values import Dict, Key, List, NodeId, Ref, Sym, Value
+from graphlint.static.execute.paths.values import (
+    RETURNED,
+    Dict,
+    Key,
+    List,
+    NodeId,
+    Ref,
+    Sym,
+    Tensor,
+    Value,
+)
 from graphlint.static.execute.records.records import site_of
 from graphlint.trace import Keeping
 
@@ -42,132 +57,111 @@ if TYPE_CHECKING:
     from graphlint.static.execute.paths.state import State
 
 BOUNDED = "bounded deque"
-MOST_NODES = 400
+LARGE = 1000
+"""A bound of so many items is none: it holds as many graphs."""
+MOST_NODES = 4000
 """How large a graph may be for its holders to be looked for."""
+NODES_PER_STEP = 64
+"""How many nodes are looked through in the time of one step."""
 
 
 # ------------------------------------------------------------------------------------ noting
-def note_sum(
-    ex: Executor,
-    state: State,
-    node: ir.AugAssign,
-    right: Value,
-    total: Value,
-) -> None:
-    """Note `total += loss`."""
-    added = state.nodes(right) if state.frame.loops and node.op in ("Add", "Sub") else ()
-    if added:
-        nodes = state.nodes(total)
-        name = written(node.target)
-        called = _names(state, node.value)
-        _note(ex, state, node, Keeping.SUM, name, nodes, added, nodes, called)
-
-
-def note_assigned(
-    ex: Executor, states: Iterable[State], node: ir.Assign, target: ir.Expr, value: Value
-) -> None:
-    """Note `total = total + loss`, whatever else is done to either term, or a sum of lists."""
-    for state in states if _is_sum(node, target) else ():
-        nodes = state.nodes(value) if state.frame.loops else []
-        name, called = written(target), _names(state, node.value)
-        before = {n for held in _earlier(state, node) for n in held.nodes}
-        if state.get(value, List):
-            new = [n for n in nodes if n not in before]
-            if new:
-                _note(ex, state, node, Keeping.CONTAINER, name, new, new, nodes, called)
-            continue
-        added = [n for n in _inputs(state, nodes) if before.isdisjoint(reachable(state.graph, [n]))]
-        if added:
-            _note(ex, state, node, Keeping.SUM, name, nodes, added, nodes, called)
-
-
-def _is_sum(node: ir.Assign, target: ir.Expr) -> bool:
-    made = node.value
-    return isinstance(made, ir.Binary) and made.op == "Add" and written(target) in mentioned(made)
-
-
-def _inputs(state: State, nodes: Iterable[NodeId]) -> list[NodeId]:
-    return [number for node in nodes for number in state.graph[node].inputs]
-
-
 def note_stored(
     ex: Executor, state: State, place: ir.Node, owner: Value, values: Sequence[Value]
 ) -> None:
-    """Note that values were put into a container."""
+    """Note that values were put into a container, or written into a tensor."""
     found = state.object(owner) if isinstance(owner, Ref) else None
-    if not state.frame.loops or not isinstance(found, (List, Dict)):
+    if not state.frame.loops or not isinstance(found, (List, Dict, Tensor)):
         return
     if isinstance(found, List) and found.kind == BOUNDED:
         return
     added = [node for value in values for node in state.nodes(value)]
     if added:
-        name = container_name(place)
-        called, within = _names(state, place), state.nodes(owner)
-        _note(ex, state, place, Keeping.CONTAINER, name, added, added, within, called)
+        name, called = container_name(place), names_of(state, place, values)
+        made = held_here(state, place, Keeping.CONTAINER, name, added, added, called)
+        note(ex, state, made, state.nodes(owner))
 
 
 def note_item(ex: Executor, state: State, place: ir.Node, owner: Value, value: Value) -> None:
     """Note `container[index] = value`, unless it puts back a sum of what was there."""
-    if isinstance(place, ir.Assign) and not _is_sum(place, place.targets[0]):
+    if isinstance(place, ir.Assign) and not is_rebuilt(place.targets[0], place.value):
         note_stored(ex, state, place, owner, (value,))
 
 
-def _note(
-    ex: Executor,
+def note_made(
+    ex: Executor, state: State, place: ir.Comprehension, made: Sequence[Value], value: Value
+) -> None:
+    """Note that a comprehension adds a value to those that it made, if it ran a pass over it.
+
+    What becomes of other graphs is up to the statement around it.
+    """
+    nodes = state.nodes(value) if place.kind != "generator" else []
+    added = [n for n in nodes if n in state.passed and _is_of_iteration(state, n)]
+    if added:
+        held = held_here(state, place, Keeping.CONTAINER, "", added, added)
+        note(ex, state, held, [node for item in (*made, value) for node in state.nodes(item)])
+
+
+def _is_of_iteration(state: State, number: NodeId) -> bool:
+    """Whether a node was made in the innermost loop's iteration."""
+    frame, made = state.frame, state.graph[number].frame
+    return made is not None and made.loops.get((frame.parent, frame.place)) == frame.index
+
+
+def note(ex: Executor, state: State, made: Held, within: Sequence[NodeId]) -> None:
+    """Note that a statement keeps a graph in a holder with some nodes: what it kept may grow."""
+    if not state.frame.loops:
+        return
+    for held in _still_held(ex, state, made, within):
+        loops = _loops(held.frame, state.frame)
+        if made.how is Keeping.CONTAINER and overwrites(made.place, [loop for _, loop in loops]):
+            continue
+        if made.how is Keeping.CONTAINER and _is_trimmed(ex, state, last_name(made.name)):
+            continue
+        grown = replace(held, grown=True, loops=loops)
+        state.holds[held.place, held.frame] = grown
+        tell_grown(ex, state, grown)
+    state.holds[made.place, made.frame] = made
+
+
+def held_here(
     state: State,
     place: ir.Node,
     how: Keeping,
     name: str,
     nodes: Sequence[NodeId],
     added: Sequence[NodeId],
-    within: Sequence[NodeId],
     called: tuple[Key, ...] = (),
-) -> None:
-    if not state.frame.loops:
-        return
-    for held in _still_held(ex, state, place, added, within):
-        loops = _loops(held.frame, state.frame)
-        if how is Keeping.CONTAINER and overwrites(place, loops[0][1], loops[1:]):
-            continue
-        if how is Keeping.CONTAINER and _is_trimmed(ex, state, last_name(name)):
-            continue
-        grown = replace(held, grown=True, loops=loops)
-        state.holds[held.place, held.frame] = grown
-        tell_if_spent(ex, state, grown)
+) -> Held:
+    """Describe what a statement keeps that is running."""
     site = site_of(place, state.frame)
-    made = Held(place, state.frame, site, how, name, tuple(nodes), tuple(added), called)
-    state.holds[place, state.frame] = made
+    return Held(place, state.frame, site, how, name, tuple(nodes), tuple(added), called)
 
 
-def _still_held(
-    ex: Executor,
-    state: State,
-    place: ir.Node,
-    added: Sequence[NodeId],
-    within: Sequence[NodeId],
-) -> list[Held]:
+def _still_held(ex: Executor, state: State, made: Held, within: Sequence[NodeId]) -> list[Held]:
     """Return what the statement held in earlier iterations and the holder still has.
 
     A value that is built on the one before it would keep that one alive anyway.
     """
-    earlier = _earlier(state, place)
+    earlier = earlier_holds(state, made.place)
     if not earlier:
         return []
-    ex.steps.take()
     live = set(reachable(state.graph, within))
-    fresh = set(reachable(state.graph, added))
+    ex.steps.take(1 + len(live) // NODES_PER_STEP)
+    fresh = set(reachable(state.graph, made.added))
     if len(live) > MOST_NODES:
         return []
     return [h for h in earlier if live.intersection(h.nodes) and fresh.isdisjoint(h.nodes)]
 
 
-def _names(state: State, place: ir.Node) -> tuple[Key, ...]:
-    """Return the names of the unknown values among the variables that a statement computes with."""
-    found = [state.lookup(variable) for variable in operands(place)]
-    return tuple([value.name for value in found if isinstance(value, Sym)])
+def names_of(state: State, place: ir.Node, values: Iterable[Value]) -> tuple[Key, ...]:
+    """Return the names of unknown values: those kept, and variables that they are computed of."""
+    found = [*values, *(state.lookup(variable) for variable in operands(place))]
+    return tuple(dict.fromkeys(value.name for value in found if isinstance(value, Sym)))
 
 
-def _earlier(state: State, place: ir.Node) -> list[Held]:
+def earlier_holds(state: State, place: ir.Node) -> list[Held]:
+    """Return what a statement held in earlier iterations."""
     return [
         held
         for held in state.holds.values()
@@ -212,6 +206,8 @@ def note_start(state: State, call: ir.Call, root: Value) -> None:
     for value in values:
         if isinstance(value, Sym):
             state.passed[value.name] = True
+            if value.node is not None and value.name[0] == RETURNED:
+                state.passed[WHOLE, value.node] = True
 
 
 def _sources(state: State, call: ir.Call, root: Value) -> Iterator[Value]:

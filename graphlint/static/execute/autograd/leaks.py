@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.evaluations import FORWARD
+from graphlint.static.execute.autograd.looks import is_only_looked_at
 from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import Node, plainly_reachable, reachable
 from graphlint.static.execute.paths.values import Address, Env, Key, NodeId, Value
@@ -26,6 +27,8 @@ UNSURE_GRAPH = Doubt(Confidence.LIKELY, "whether the value has a graph depends o
 UNSEEN_GRAPH = Doubt(Confidence.POSSIBLE, "nothing shows that the value has a graph")
 UNSEEN_USE = Doubt(Confidence.LIKELY, "the graph can still be differentiated")
 PARTS = frozenset(("select", "getitem", "slice", "index"))
+WHOLE = "whole"
+"""Marks nodes of unknown values, in `State.passed`, that a pass started from."""
 Loop = tuple[Frame | None, Any]
 
 
@@ -69,10 +72,13 @@ def release(state: State, values: Iterable[Value]) -> None:
             state.holds[key] = replace(held, escaped=True)
 
 
-def tell_if_spent(ex: Executor, state: State, held: Held) -> None:
-    """Tell a hold whose graph a pass has freed: nobody can differentiate that again."""
+def tell_grown(ex: Executor, state: State, held: Held) -> None:
+    """Tell a hold that grows, where it is plain that nobody will differentiate it again.
+
+    A pass has freed its graph, or it is in a variable that is only looked at (`looks`).
+    """
     doubts = _doubts(state, held)
-    if doubts is None or not _was_differentiated(state, held.added):
+    if doubts is None or not was_differentiated(state, held.added):
         return
     loop = held.loops[0]
     freed = [
@@ -80,9 +86,9 @@ def tell_if_spent(ex: Executor, state: State, held: Held) -> None:
         for number in plainly_reachable(state.graph, held.added)
         if number in state.freed and _is_made_in(state.graph[number], loop, held)
     ]
-    if freed:
+    if freed or is_only_looked_at(state.frame, held.name):
         doubts = doubts.union(*(f.doubts for f in freed))
-        found = _told(state, held, freed[0].site, True, doubts)
+        found = _told(state, held, freed[0].site if freed else None, True, doubts)
         ex.records.hold(found, [place for _, place in held.loops])
         state.holds[held.place, held.frame] = replace(held, told=True)
 
@@ -108,7 +114,7 @@ def settle_holds(ex: Executor, state: State, escaping: Iterable[Value]) -> None:
             continue
         if _goes_over_parts(held):
             continue
-        differentiated = _was_differentiated(state, held.added)
+        differentiated = was_differentiated(state, held.added)
         if differentiated or (not doubts and entry is None and _runs_layers(state, held)):
             doubts |= {UNSEEN_USE} if entry else set()
             found = _told(state, held, None, differentiated, doubts)
@@ -155,7 +161,7 @@ def _surety(state: State, number: NodeId, known: dict[NodeId, int]) -> int:
     """Judge one node, from 0 (nothing shows that it is real) to 3 (it surely is).
 
     What unknown code returns has one node, whatever its parts are: that a pass visited this says
-    little of any one of them.
+    little of any one of them, unless it started from the whole.
     """
     if number not in known:
         known[number] = _judged(state, number, known)
@@ -167,7 +173,7 @@ def _judged(state: State, number: NodeId, known: dict[NodeId, int]) -> int:
     if not node.unknown:
         return 3
     if _is_vague(state, node):
-        return 0 if root is None else 1
+        return 3 if (WHOLE, number) in state.passed else 0 if root is None else 1
     below = [_surety(state, i, known) for i in node.inputs]
     return max([3 if root else 0 if root is None else 2, *below])
 
@@ -179,7 +185,7 @@ def _is_vague(state: State, node: Node) -> bool:
     return node.opaque or (node.unknown and node.saves is MAYBE)
 
 
-def _was_differentiated(state: State, nodes: Iterable[NodeId]) -> bool:
+def was_differentiated(state: State, nodes: Iterable[NodeId]) -> bool:
     """Whether a pass visited values, or what known operations made them of.
 
     A gradient's graph is another one than the graph whose visit made it.

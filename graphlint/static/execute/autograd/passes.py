@@ -85,6 +85,7 @@ def run_pass(ex: Executor, state: State, call: Invocation, form: Form) -> Result
     roots = pass_roots(ex, node, state, root)
     site = site_of(node, state.frame)
     ex.records.visit(site)
+    ex.records.note_iteration(state.frame)
     wanted = given.get("inputs")
     nodes, leaves = _targets(state, wanted)
     weights = [given.get(name, NONE) for name in ("gradient", "grad_tensors", "grad_variables")]

@@ -209,8 +209,9 @@ def _give_up(ex: Executor, state: State, call: Invocation, func: Func) -> Result
         shared = [*given, *_shared(state, func)]
         unknown.hand_over(state, shared, func.function.name, risky=True)
     skip_call(state, call.node, func)
+    called = func if func.bound is None else Method(func.bound, func.function.name)
     grad, state.grad = state.grad, state.grad if func.grad is None else func.grad
-    results = unknown.call_unknown(ex, state, Invocation(call.node, given, call.keywords), func)
+    results = unknown.call_unknown(ex, state, call, called)
     for after, _ in results:
         after.grad = grad
     return results

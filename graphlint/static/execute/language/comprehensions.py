@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.autograd.holds import note_made
 from graphlint.static.execute.language.asked import asked
 from graphlint.static.execute.language.targets import assign
 from graphlint.static.execute.library.items import gather
@@ -112,6 +113,7 @@ def _iteration(
             else:
                 for after, values in ex.eval_each(node.item, tested):
                     value = values[0] if len(values) == 1 else Tuple(values)
+                    note_made(ex, after, node, made, value)
                     results.append((after, (*made, value), size))
     for after, _, _ in results:
         after.frame, after.temps = frame, temps

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.autograd.holds import note_assigned, note_stored, note_sum
+from graphlint.static.execute.autograd.holds import note_stored
 from graphlint.static.execute.autograd.merge import NEXT, Outcome
+from graphlint.static.execute.autograd.sums import note_rebuilt, note_sum
 from graphlint.static.execute.language import calls
 from graphlint.static.execute.language.expressions import binary
 from graphlint.static.execute.language.statements import run_block
@@ -57,7 +58,7 @@ def assign_stmt(ex: Executor, node: ir.Assign, state: State) -> list[Outcome]:
         states = [after]
         for target in node.targets:
             states = [done for s in states for done in assign(ex, s, target, value, node)]
-            note_assigned(ex, states, node, target, value)
+            note_rebuilt(ex, states, node, target, node.value, value)
         outcomes += [(done, NEXT) for done in states]
     return outcomes
 

@@ -93,6 +93,7 @@ def call_dict(
         given = _entries(ex, state, call.node, call.args[0]) if call.args else {}
         merged = {**found.items, **(given or {}), **call.keywords}
         state.put(owner, Dict(merged, found.open or given is None))
+        note_stored(ex, state, call.node, owner, [*(given or {}).values(), *call.keywords.values()])
         return [(state, NONE)]
     if name == "clear":
         state.put(owner, Dict({}))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.autograd.holds import BOUNDED
+from graphlint.static.execute.autograd.holds import BOUNDED, LARGE
 from graphlint.static.execute.library.builtins import Handler, all_items, make_list
 from graphlint.static.execute.library.items import Items, every
 from graphlint.static.execute.paths.invocation import Invocation
@@ -41,12 +41,14 @@ MOST_PRODUCTS = 8
 
 
 def _deque(ex: Executor, state: State, call: Invocation) -> Results:
-    """Make a deque; its length is not followed, only that it has a bound."""
+    """Make a deque; its length is not followed, only that it has a bound, and no large one."""
     results = make_list(ex, state, call)
     bound = call.args[1] if len(call.args) > 1 else call.keywords.get("maxlen", NONE)
+    known = bound.value if isinstance(bound, Const) else 0
+    is_bounded = bound != NONE and not (isinstance(known, int) and known >= LARGE)
     for after, made in results:
         found = after.get(made, List)
-        if bound != NONE and found is not None and isinstance(made, Ref):
+        if is_bounded and found is not None and isinstance(made, Ref):
             after.put(made, replace(found, kind=BOUNDED))
     return results
 

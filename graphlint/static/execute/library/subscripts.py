@@ -242,6 +242,7 @@ def set_item(
     found = state.object(owner) if isinstance(owner, Ref) else None
     if isinstance(found, Tensor) and isinstance(owner, Ref):
         _write_tensor(ex, state, node, owner, found, index, value)
+        note_item(ex, state, node, owner, value)
     elif isinstance(found, Dict) and isinstance(owner, Ref):
         items = {**found.items, dict_key(index): value}
         state.put(owner, replace(found, items=items))

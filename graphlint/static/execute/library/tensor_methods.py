@@ -9,6 +9,7 @@ from graphlint.static import ir
 from graphlint.static.execute.autograd.grad_reads import note_method, note_moved
 from graphlint.static.execute.autograd.hooks import note_registered
 from graphlint.static.execute.autograd.passes import run_pass
+from graphlint.static.execute.autograd.sums import note_added_in_place
 from graphlint.static.execute.library.modules import set_requires_grad
 from graphlint.static.execute.library.ops import apply_inplace, apply_op
 from graphlint.static.execute.paths.invocation import Invocation
@@ -49,7 +50,9 @@ def call_tensor(ex: Executor, state: State, call: Invocation, owner: Ref, name: 
     if cuts(name):
         return [(state, state.sym(call.node) if is_plain(name) else state.tensor(call.node))]
     if find_inplace(name) is not None:
-        return [(state, apply_inplace(ex, state, call.node, owner, name, args, call.keywords))]
+        changed = apply_inplace(ex, state, call.node, owner, name, args, call.keywords)
+        note_added_in_place(ex, state, call.node, name, changed, args)
+        return [(state, changed)]
     if name in SAME and found.node is None:
         note_moved(state, owner)
         return [(state, owner)]

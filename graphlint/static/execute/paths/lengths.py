@@ -85,8 +85,8 @@ def first_of(state: State, value: Value, count: int) -> Value:
 def _rows(columns: Sequence[Value]) -> Tuple | None:
     """Return the rows of columns side by side, if these are known."""
     known = [column.items for column in columns if isinstance(column, Tuple)]
-    if len(known) < len(columns):
-        return None
+    if len(known) < len(columns) or len(set(map(len, known))) > 1:
+        return None  # a list that a loop made has more items than those that were seen
     return Tuple(tuple(Tuple(row) for row in zip(*known, strict=True)))
 
 

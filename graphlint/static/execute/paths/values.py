@@ -210,6 +210,8 @@ class Super:
 
 PLAIN = "plain"
 """Tags unknown values that have neither graphs nor parameters, such as settings."""
+RETURNED = "made"
+"""Tags what calls of unknown code return, as a whole."""
 PARTS = frozenset(("attribute", "subscript", "item", "view"))
 """Names of unknown values that are parts of others."""
 

@@ -63,6 +63,7 @@ class Records:
         meetings: which passes visit what earlier ones visited.
         holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
         stepping: the loops, as syntax nodes, in which an optimizer steps.
+        repeated: those that came to a pass in their second iteration, or a later one.
         settled: calls of which something was followed until nobody could reach its graph: those
             that run passes, and those that wrote their flags.
         contexts: tensors that custom functions keep on `ctx`.
@@ -82,6 +83,7 @@ class Records:
     holds: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     absolved: set[Site] = field(default_factory=set)
     stepping: set[object] = field(default_factory=set)
+    repeated: set[object] = field(default_factory=set)
     contexts: dict[ContextTensor, None] = field(default_factory=dict)
     hook_cycles: dict[HookCycle, None] = field(default_factory=dict)
     forwards: set[tuple[ir.Function, tuple[bool, ...]]] = field(default_factory=set)
@@ -230,6 +232,21 @@ class Records:
     def note_step(self, frame: Frame) -> None:
         """Note the loops that an optimizer steps in."""
         self.stepping.update(place for _, place in frame.loops)
+
+    def note_iteration(self, frame: Frame) -> None:
+        """Note the loops that come to a pass once more."""
+        self.repeated.update(place for (_, place), index in frame.loops.items() if index)
+
+    def take_spent_holds(self, other: Records) -> None:
+        """Take over the holds whose graphs a pass freed: they need no more than what was run.
+
+        The other records are those of functions that were run on their own, with paths joined.
+        """
+        for hold, loops in other.holds:
+            if hold.freed:
+                self.holds[replace(hold, doubts=hold.doubts | {JOINED}), loops] = None
+        self.absolved |= other.absolved
+        self.stepping |= other.stepping
 
     def absolve(self, site: Site) -> None:
         """Note that what a statement keeps is differentiated."""
