@@ -36,7 +36,7 @@ from generated.program import MAIN, Program, Setting, Switch
 from generated.score import Found, score_judged
 from generated.templating import fill, templates
 
-SEEDS = range(100)
+SEEDS = range(120)
 
 pytestmark = [
     pytest.mark.torch,
