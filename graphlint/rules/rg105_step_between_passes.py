@@ -62,12 +62,12 @@ def check(trace: Trace) -> Iterator[Claim]:
             message = (
                 f"Line {clash.later.row} visits this graph after a tensor that it saved was "
                 f"changed in place{where}, and raises: "
-                f"{part(trace.meetings_between(clash)) or STEP_LATER}."
+                f"{part(trace.meetings_between(clash)) or CHANGE_LATER}."
             )
             yield Claim(clash.site, clash_witness(clash), clash.doubts, message)
 
 
-STEP_LATER = "move the step behind the last pass, or run the forward pass again after it"
+CHANGE_LATER = "make that change after the last pass, or run the forward pass again after it"
 RULE = Rule(
     code="RG105",
     name="step-between-passes",

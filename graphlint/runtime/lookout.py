@@ -12,7 +12,7 @@ returns, with whatever they held: of these only the looks at passes know.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -35,6 +35,8 @@ _AT_END = 0.25  # seconds of CPU time for a search when a block or the program i
 _FIRST = 3  # the pass of a call at which to look first
 _KEEPERS = 256
 _EVERY = 0.9  # graphs for each pass: some step may have skipped one
+_SOME = 1 / 8  # graphs for each pass where several passes make a step
+_MANY = 32  # graphs: what has held so many is a leak, though it is emptied now and then
 _FEW, _OFTEN, _SELDOM = 6, 2, 4
 
 
@@ -47,11 +49,52 @@ class Plan:
             the next node is noted.
         start: that number.
         noted: the number of the pass that it was noted at.
+        looked: the number of the pass that was last looked at, 0 where none was.
     """
 
     due: int = _FIRST
     start: int = 0
     noted: int = 0
+    looked: int = 0
+
+
+@dataclass(slots=True)
+class Growth:
+    """How the number of graphs grows that something holds, from look to look at one call.
+
+    A list that is emptied every few steps has more graphs at some looks than at those before, too:
+    what was once seen to have fewer is no leak, unless it had many.
+
+    Attributes:
+        passes: how often the call had run at the last look.
+        graphs: how many were held then.
+        grown: for how many looks in a row there were more each time.
+        fell: there were fewer once.
+        most: the most that were held while there were more each time.
+    """
+
+    passes: int
+    graphs: int
+    grown: int = 0
+    fell: bool = False
+    most: int = 0
+
+    def begin(self, passes: int, graphs: int) -> None:
+        """Note what is held at the first look that sees anything; it may have grown since one."""
+        rate = graphs / (passes - self.passes)
+        self.grown = int(self.passes > 0 and rate >= _SOME)
+        self.passes, self.graphs = passes, graphs
+
+    def note(self, passes: int, graphs: int) -> bool:
+        """Note what is held at one more look, and return whether it is a leak by now."""
+        rate = (graphs - self.graphs) / max(1, passes - self.passes)
+        self.fell = self.fell or graphs < self.graphs
+        self.passes, self.graphs = passes, graphs
+        self.grown = self.grown + 1 if rate >= _SOME else 0
+        self.most = max(self.most, graphs if self.grown > 1 else 0)
+        if self.fell or not self.grown:
+            return self.fell and self.most >= _MANY
+        return self.grown > 1 or rate >= _EVERY
 
 
 class Lookout:
@@ -59,7 +102,7 @@ class Lookout:
 
     Attributes:
         held: what was seen, each keeper with the most that it held.
-        leaks: those that gain a graph with every pass, which the pass has freed; the call that runs
+        leaks: those that gain graphs with every step, which a pass has freed; the call that runs
             it.
     """
 
@@ -72,7 +115,7 @@ class Lookout:
         """
         self.held: dict[Keeper, Held] = {}
         self.leaks: dict[Keeper, SiteRecord] = {}
-        self._counts: dict[tuple[Keeper, SiteRecord], tuple[int, int]] = {}
+        self._growth: dict[tuple[Keeper, SiteRecord], Growth] = {}
         self._ledger = ledger
         self._purse = purse
         self._searches = self._ends = 0
@@ -103,9 +146,12 @@ class Lookout:
                 frames = [call.caller.frame, *other_threads()]
                 current = frozenset(walked.nodes)
                 scene = Scene(plan.start, current, period=period, longest=self._period)
-                seen = self._look(frames, scene)
+                seen, complete = self._look(frames, scene)
                 held = bool(seen)
-                self._compare(site, seen)
+                self._compare(site, seen, plan.looked)
+                if complete:
+                    self._note_gone(site, seen)
+                plan.looked = site.passes
         more = _OFTEN if plan.due < _FEW else _SELDOM
         plan.due = max(plan.due + 3, int(plan.due * 1.25)) if held else plan.due * more
         site.look_at = plan.due - 2
@@ -130,8 +176,8 @@ class Lookout:
 
     def _look(
         self, frames: Iterable[FrameType], scene: Scene, least: float = LEAST
-    ) -> dict[Keeper, Held]:
-        """Search, take in what is held, and return it.
+    ) -> tuple[dict[Keeper, Held], bool]:
+        """Search, take in what is held, and return it, and whether the search came to its end.
 
         Args:
             frames: where to look.
@@ -140,28 +186,35 @@ class Lookout:
         """
         began = time.thread_time()
         with torch._C.DisableTorchFunction():
-            found = search(frames, seconds=max(self._purse.left, least)).found
-            held = held_by(found, scene, self._ledger)
+            searched = search(frames, seconds=max(self._purse.left, least))
+            held = held_by(searched.found, scene, self._ledger)
         for keeper, figures in held.items():
             self._take_in(keeper, figures)
         self._searches += 1
         self._purse.spend(time.thread_time() - began)
-        return held
+        return held, searched.complete
 
-    def _compare(self, site: SiteRecord, seen: dict[Keeper, Held]) -> None:
-        """Compare what is held at a pass with the look before it at the same call."""
+    def _compare(self, site: SiteRecord, seen: dict[Keeper, Held], looked: int) -> None:
+        """Compare what is held at a pass with the look before it at the same call, if any."""
         for keeper, figures in seen.items():
             if not figures.counted:
                 continue
-            before = self._counts.get((keeper, site))
-            if before is not None and figures.freed_by is not None:
-                passes, graphs = site.passes - before[0], figures.graphs - before[1]
-                if graphs >= _EVERY * passes:
-                    self.leaks.setdefault(keeper, figures.freed_by)
-                else:
-                    self.leaks.pop(keeper, None)
-            if len(self._counts) < _KEEPERS:
-                self._counts[keeper, site] = site.passes, figures.graphs
+            growth = self._growth.get((keeper, site))
+            if growth is None:
+                if len(self._growth) < _KEEPERS:
+                    self._growth[keeper, site] = growth = Growth(looked, 0)
+                    growth.begin(site.passes, figures.graphs)
+            elif growth.note(site.passes, figures.graphs) and figures.freed_by is not None:
+                self.leaks.setdefault(keeper, figures.freed_by)
+            else:
+                self.leaks.pop(keeper, None)
+
+    def _note_gone(self, site: SiteRecord, seen: Container[Keeper]) -> None:
+        """Note that what held graphs at the look before this one holds none any more."""
+        for (keeper, at), growth in self._growth.items():
+            gone = at is site and keeper not in seen
+            if gone and not growth.note(site.passes, 0):
+                self.leaks.pop(keeper, None)
 
     def _take_in(self, keeper: Keeper, figures: Held) -> None:
         """Remember what a keeper holds: by its latest name, where it has several."""

@@ -425,6 +425,29 @@ def test_a_sum_of_losses_is_found_at_the_statement_that_adds() -> None:
     assert findings(local_variable) == [("RG201", "observed", "total = total + step(net)")]
 
 
+def every_second_loss() -> None:
+    net, losses = model(), []
+    for _ in range(STEPS):
+        step(net)
+        losses.append(step(net))
+
+
+def window_of_losses() -> None:
+    net, window = model(), []
+    for _ in range(STEPS):
+        window.append(step(net))
+        if len(window) == 7:
+            window.clear()
+
+
+def test_a_list_that_is_filled_every_few_passes_is_found() -> None:
+    assert findings(every_second_loss) == [("RG202", "observed", "losses.append(step(net))")]
+
+
+def test_a_list_that_is_emptied_every_few_passes_is_no_leak() -> None:
+    assert findings(window_of_losses) == []
+
+
 def test_the_row_of_the_statement_stands_in_the_profile() -> None:
     held = holders(list_of_losses)["losses"]
     assert held.row is not None
