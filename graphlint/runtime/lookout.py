@@ -80,7 +80,10 @@ class Growth:
     most: int = 0
 
     def begin(self, passes: int, graphs: int) -> None:
-        """Note what is held at the first look that sees anything; it may have grown since one."""
+        """Note what is held at the first look that sees any of it.
+
+        It has grown since an earlier look, if there was one.
+        """
         rate = graphs / (passes - self.passes)
         self.grown = int(self.passes > 0 and rate >= _SOME)
         self.passes, self.graphs = passes, graphs
