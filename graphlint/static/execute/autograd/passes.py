@@ -133,14 +133,17 @@ def run_unseen_pass(ex: Executor, state: State, call: ir.Call, root: Value) -> N
 
 
 def pass_roots(ex: Executor, call: ir.Call, state: State, root: Value) -> tuple[NodeId, ...]:
-    """Return the nodes that a pass starts from; an unknown value stands for an unknown graph."""
+    """Return the nodes that a pass starts from; an unknown value stands for an unknown graph.
+
+    So does one in a list or tuple.
+    """
     roots = state.nodes(root)
     note_start(state, call, root)
+    unknown = _unknown_tensors(state, root)
     if not roots:
-        _doubt_keepers(state, root, site_of(call, state.frame))
-    if not roots and isinstance(root, Sym):
-        roots = [foreign_node(state, call, root)]
-    return tuple(roots)
+        for value in unknown or (root,):
+            _doubt_keepers(state, value, site_of(call, state.frame))
+    return (*roots, *(foreign_node(state, call, value) for value in unknown))
 
 
 def _doubt_keepers(state: State, root: Value, site: Site) -> None:

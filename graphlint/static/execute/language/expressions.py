@@ -51,6 +51,8 @@ OPERATORS = {
     "MatMult": "matmul",
     "Mod": "remainder",
 }
+READING = frozenset("item detach tolist numpy".split())
+"""Methods that tensors have, and numbers do not."""
 REFLECTED = {"Sub": "rsub", "Div": "rdiv", "Pow": "rpow", "Mod": "rmod"}
 
 
@@ -227,10 +229,34 @@ def _join(ex: Executor, state: State, node: ir.Node, op: str, left: Value, right
 def _if_else(ex: Executor, node: ir.IfElse, state: State) -> Results:
     results: Results = []
     for after, test in ex.eval(node.test, state):
-        for decided, way in truth(after, test):
+        likely = _fitting_way(after, node)
+        ways = truth(after, test)
+        for decided, way in [each for each in ways if each[1] == likely] or ways:
             note_supposition(decided, node.test, test, way)
             results += assumed(test, ex.eval(node.body if way else node.orelse, decided))
     return results
+
+
+def _fitting_way(state: State, node: ir.IfElse) -> bool | None:
+    """Tell which way `loss.item() if task else loss` goes by what the variable is.
+
+    Whatever is asked there tells tensors from numbers, or the program would fail.
+    """
+    for read, other, way in ((node.body, node.orelse, True), (node.orelse, node.body, False)):
+        if isinstance(other, ir.Name) and _reads_tensor(read, other.id):
+            value = state.lookup(other.id)
+            if is_tensor(state, value):
+                return way
+            return not way if isinstance(value, Const) else None
+    return None
+
+
+def _reads_tensor(expr: ir.Expr, name: str) -> bool:
+    """Whether an expression calls a method of a variable that tensors alone have."""
+    method = expr.func if isinstance(expr, ir.Call) else None
+    if not isinstance(method, ir.Attribute) or method.name not in READING:
+        return False
+    return isinstance(method.value, ir.Name) and method.value.id == name
 
 
 def assumed(condition: Value, results: Results) -> Results:

@@ -11,6 +11,7 @@ from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.library.attributes import get_attribute, set_attribute
 from graphlint.static.execute.library.items import Items, every, gather
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
+from graphlint.static.execute.library.subscripts import dict_key
 from graphlint.static.execute.library.unknown import call_unknown
 from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.invocation import Invocation
@@ -129,9 +130,9 @@ def _entries(
         return dict(found.items), found.open
     pairs = all_items(ex, state, node, given)
     known = {
-        pair.items[0].value: pair.items[1]
+        dict_key(pair.items[0]): pair.items[1]
         for pair in pairs.values
-        if isinstance(pair, Tuple) and len(pair.items) == 2 and is_exact(pair.items[0])
+        if isinstance(pair, Tuple) and len(pair.items) == 2
     }
     return known, pairs.skips or len(known) < len(pairs.values)
 

@@ -253,7 +253,7 @@ def _zip(ex: Executor, state: State, value: Zip, place: ir.Node, asked: Asked) -
 
 def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: Asked) -> Items:
     found = state.object(ref)
-    if isinstance(found, List):
+    if isinstance(found, List) and (found.items or found.length is None):
         if found.length is None and found.abridged:
             return Items(found.items, turns=turns(found.abridged, 2))
         if found.length is None:
@@ -266,7 +266,7 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: Asked) 
             chosen = turns(None, ex.budget.iterations, Asked(twice=True))
             return Items((*items, items[-1]), found.length, turns=chosen)
         return Items(items, found.length)
-    if isinstance(found, Dict):
+    if isinstance(found, Dict) and (found.items or not found.open):
         keys = tuple(Const(k) if not isinstance(k, tuple) else Sym(k) for k in found.items)
         return Items(keys, length(state, ref) if found.open else None)
     if isinstance(found, Layer):

@@ -192,9 +192,11 @@ def _of_dict(
             after.put(owner, replace(current, items={**current.items, key: value}))
         return results
     values = list(found.items.values())
+    complete = not found.open
     if isinstance(index, Const):
         values = [value for key, value in found.items.items() if _is_unknown_key(key)]
-    if isinstance(index, (Sym, Const)) and values and not found.open:
+        complete = complete or len(values) == len(found.items)  # there are more of the same
+    if isinstance(index, (Sym, Const)) and values and complete:
         other = state.fork()
         return [(state, values[0]), (other, values[-1])]
     made = state.sym(node)

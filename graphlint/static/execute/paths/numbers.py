@@ -18,7 +18,16 @@ from typing import Any, TypeGuard
 from graphlint.static.execute.paths.branches import negate
 from graphlint.static.execute.paths.classes import value_of_member
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.values import FALSE, TRUE, Const, Key, Some, Sym, Value
+from graphlint.static.execute.paths.values import (
+    FALSE,
+    TRUE,
+    Const,
+    External,
+    Key,
+    Some,
+    Sym,
+    Value,
+)
 
 SOME = "some"
 ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -45,6 +54,9 @@ COMPARISON: Mapping[str, Callable[[Any, Any], Any]] = {
     "In": lambda item, items: item in items,
     "NotIn": lambda item, items: item not in items,
 }
+MIRRORED_ORDER = {"Lt": "Gt", "LtE": "GtE", "Gt": "Lt", "GtE": "LtE"}
+LARGEST = frozenset("math.inf numpy.inf numpy.Inf torch.inf sys.maxsize".split())
+"""Numbers of libraries that no other is larger than."""
 OPPOSITE = {"NotEq": "Eq", "IsNot": "Is", "NotIn": "In", "GtE": "Lt", "Gt": "LtE"}
 
 
@@ -147,7 +159,9 @@ def compare(state: State, op: str, left: Value, right: Value) -> Value:
         except TypeError:
             return Sym(("compare", op, *_names(left, right)))
     if op not in ("Is", "IsNot", "In", "NotIn"):
-        decided = _by_bounds(state, op, left, right)
+        decided = _with_largest(op, left, right)
+        if decided is None:
+            decided = _by_bounds(state, op, left, right)
         if decided is not None:
             return TRUE if decided else FALSE
     if op in ("Eq", "Is", "NotEq", "IsNot") and isinstance(left, Sym) and left == right:
@@ -213,6 +227,22 @@ def comes_from_caller(value: Sym) -> bool:
             return True
         name = name[1] if len(name) > 1 else None
     return False
+
+
+def _with_largest(op: str, left: Value, right: Value) -> bool | None:
+    """Decide a comparison with the largest number there is, or the smallest: others lie between."""
+    for number, order in ((left, op), (right, MIRRORED_ORDER.get(op))):
+        other = right if number is left else left
+        if order in MIRRORED_ORDER and isinstance(other, (Sym, Some)) and _is_infinite(number):
+            sign = -1 if isinstance(number, Const) and number.value < 0 else 1
+            return bool(COMPARISON[order](sign, 0))
+    return None
+
+
+def _is_infinite(value: Value) -> bool:
+    if isinstance(value, External):
+        return value.name in LARGEST
+    return is_number(value) and isinstance(value, Const) and math.isinf(value.value)
 
 
 def _by_bounds(state: State, op: str, left: Value, right: Value) -> bool | None:
