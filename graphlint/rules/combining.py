@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from graphlint.findings import Applicability, Fix
 from graphlint.rules.edits import FLAG
+from graphlint.rules.syntax import in_parentheses
 from graphlint.rules.written import Argument, WrittenCall, read_call
 from graphlint.trace import Site
 
@@ -96,21 +97,9 @@ def _loss(call: WrittenCall) -> str:
     argument = _only_argument(call)
     text = call.text[argument.value_start : argument.end] if argument else _owner(call)
     value = ast.parse(f"({text})", mode="eval").body
-    bare = text[1:-1].strip() if _in_parentheses(text) else text
+    bare = text[1:-1].strip() if in_parentheses(text) else text
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
         return bare
     if isinstance(value, ast.BoolOp | ast.Compare | ast.IfExp | ast.Lambda | ast.NamedExpr):
         return f"({bare})"
     return text
-
-
-def _in_parentheses(text: str) -> bool:
-    """Whether one pair of parentheses holds a whole text."""
-    if not text.startswith("("):
-        return False
-    depth = 0
-    for index, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth == 0:
-            return index == len(text) - 1
-    return False

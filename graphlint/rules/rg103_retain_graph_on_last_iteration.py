@@ -30,11 +30,12 @@ or, where nothing reads the gradients between the passes, `sum(losses).backward(
 * the graph travels from one iteration to the next (that is RG108).
 
 ## Fix safety
-Unsafe: where the loop counts or goes over a list, the flag is turned off on the last iteration
-(`retain_graph=i < len(losses) - 1`). A list with the same loss twice, or one that the body changes
-out of sight, has its last iteration elsewhere. There is no fix where the passes are iterations of
-more than one loop. One pass over the sum of the losses is the better repair where nothing reads the
-gradients in between; the fix leaves that to you.
+Unsafe: where the loop counts, goes over what has a length, or takes item by item out of a list, the
+flag is turned off on the last iteration (`retain_graph=i < len(losses) - 1`); a loop without a
+counter gets one. A list with the same loss twice, or one that the body changes out of sight, has
+its last iteration elsewhere. There is no fix where the passes are iterations of more than one loop.
+One pass over the sum of the losses is the better repair where nothing reads the gradients in
+between; the fix leaves that to you.
 
 ## References
 * `torch.autograd.backward`, on `retain_graph`.

@@ -39,3 +39,15 @@ def extent(text: str, node: ast.expr | ast.stmt) -> tuple[int, int]:
 def replacement(lines: Lines, start: int, end: int, content: str) -> Edit:
     """Return the edit that replaces what stands between two offsets."""
     return Edit(Location(*lines.place(start)), Location(*lines.place(end)), content)
+
+
+def in_parentheses(text: str) -> bool:
+    """Whether one pair of parentheses holds a whole text."""
+    if not text.startswith("("):
+        return False
+    depth = 0
+    for index, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return index == len(text) - 1
+    return False
