@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from graphlint.static import ir
-from graphlint.static.execute.autograd.passes import foreign_node
+from graphlint.static.execute.autograd.foreign import foreign_node
 from graphlint.static.execute.entries import (
     ROUNDS,
     cleared,

@@ -8,6 +8,7 @@ from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_used, set_apart
 from graphlint.static.execute.autograd.constants import note_read
 from graphlint.static.execute.autograd.gradients import (
+    graph_in,
     has_switches,
     note_cleared,
     note_hook,
@@ -71,7 +72,7 @@ def read_grad(ex: Executor, state: State, node: ir.Node, owner: Ref, found: Tens
     notes = ex.records.gradients
     note_touched(ex, state)
     note_used(ex, state, None if found.leaf is None else [found.leaf])
-    made = state.tensor(node)
+    made = state.tensor(node, graph_in(state, found.leaf) if found.node is None else None)
     if found.node is None:
         note_read(state, made, found.leaf)
         return made
@@ -88,6 +89,15 @@ def read_grad(ex: Executor, state: State, node: ir.Node, owner: Ref, found: Tens
         first = state.graph[found.node]
         state.facts["absent", made.address] = (owner.address, site)
         notes.missing[GradRead(site, site_of(first.place, first.frame))] = None
+    return made
+
+
+def read_unknown_grad(ex: Executor, state: State, node: ir.Node) -> Ref:
+    """Read `.grad` of a value that is not known: it may have a graph, whoever made it."""
+    note_touched(ex, state)
+    note_used(ex, state)
+    made = state.tensor(node, graph_in(state, None))
+    state.beside["mixed", made.address] = ()
     return made
 
 

@@ -21,7 +21,7 @@ from graphlint.static.execute.autograd.constants import (
 )
 from graphlint.static.execute.autograd.evaluations import note_use
 from graphlint.static.execute.paths.classes import members
-from graphlint.static.execute.paths.graph import Node, reachable
+from graphlint.static.execute.paths.graph import Leaf, Node, reachable
 from graphlint.static.execute.paths.values import (
     Const,
     Env,
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from graphlint.static.execute.paths.state import State
 
 CALLER_CLEARS = Doubt(Confidence.LIKELY, "whoever calls this may clear the gradients")
+IN_LEAVES = ("gradients", None)
+"""The name in `State.attrs` of gradients with a graph that a pass left in leaves."""
 OWN_OPS = frozenset(("custom", "layer"))
 """Nodes of which it is not known what their gradients are made of."""
 UNKNOWN_OWNER = Doubt(Confidence.POSSIBLE, "whose gradients these are is not known")
@@ -174,8 +176,33 @@ def _is_plain(state: State, request: Request, visited: Iterable[NodeId]) -> bool
     return not any(node.unknown or node.opaque or node.op in OWN_OPS for node in nodes)
 
 
+def leave_graph(state: State, visited: Iterable[NodeId], gradient: Ref) -> None:
+    """Note that a pass leaves gradients with a graph in the leaves that it reaches.
+
+    One tensor stands for all of them: it keeps the graph for as long as nobody clears gradients.
+    """
+    tensor = state.get(gradient, Tensor)
+    if tensor is not None and tensor.node is not None:
+        state.attrs[IN_LEAVES] = gradient
+        for leaf in frozenset[Leaf]().union(*(state.graph[number].leaves for number in visited)):
+            state.facts["graph in", leaf] = tensor.node
+
+
+def graph_in(state: State, leaf: Leaf | None) -> NodeId | None:
+    """Return the last node of the graph that the gradient in a leaf has, if it has one.
+
+    Whose gradient is read may not be known (None): some leaf's, that the last pass reached.
+    """
+    tensor = state.get(state.attrs.get(IN_LEAVES), Tensor)
+    if tensor is None or tensor.node is None or not state.grad:
+        return None
+    known = leaf is not None and leaf[0] != "unknown"
+    return tensor.node if not known or state.facts.get(("graph in", leaf)) == tensor.node else None
+
+
 def note_cleared(ex: Executor, state: State) -> None:
     """Note that gradients are thrown away, so that no cycle leads through them any more."""
+    state.attrs.pop(IN_LEAVES, None)
     state.facts["cleared", None] = True
     for maker in _creating(state):
         ex.records.gradients.cleared.add(maker.site)

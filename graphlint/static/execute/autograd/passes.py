@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.autograd.constants import note_root
 from graphlint.static.execute.autograd.evaluations import note_inner_pass, note_use
-from graphlint.static.execute.autograd.gradients import note_gradient, note_pass
+from graphlint.static.execute.autograd.foreign import foreign_node, join_items
+from graphlint.static.execute.autograd.gradients import leave_graph, note_gradient, note_pass
 from graphlint.static.execute.autograd.holds import note_start
-from graphlint.static.execute.autograd.visits import FOREIGN_OP, Request, visit
+from graphlint.static.execute.autograd.visits import Request, visit
 from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.graph import (
     Leaf,
@@ -32,7 +33,6 @@ from graphlint.static.execute.paths.values import (
     Tensor,
     Tuple,
     Value,
-    source,
 )
 from graphlint.static.execute.records.records import site_of
 from graphlint.static.knowledge.facts import MAYBE, YES
@@ -66,7 +66,6 @@ PARAMETERS: Mapping[Form, tuple[str, ...]] = {
 }
 FLAGS = ("retain_graph", "create_graph")
 TAKEN_FOR_DATA = Doubt(Confidence.POSSIBLE, "a later pass starts from a value of unknown origin")
-ITEMS = ("subscript", "item")
 FORMER_FLAG = "retain_variables"
 """What `retain_graph` was called before torch 0.2, and may still be in programs of that time."""
 FLAG_FOREIGN = Doubt(Confidence.POSSIBLE, "whether the graph is kept can't be told here")
@@ -88,6 +87,7 @@ def run_pass(ex: Executor, state: State, call: Invocation, form: Form) -> Result
     ex.records.note_iteration(state.frame)
     wanted = given.get("inputs")
     nodes, leaves = _targets(state, wanted)
+    join_items(state, node, roots, nodes or frozenset())
     weights = [given.get(name, NONE) for name in ("gradient", "grad_tensors", "grad_variables")]
     results: Results = []
     for request_state, asked, retains, creates, doubts in _flags(state, given):
@@ -116,6 +116,8 @@ def run_pass(ex: Executor, state: State, call: Invocation, form: Form) -> Result
         value: Value = NONE
         if form is Form.AUTOGRAD_GRAD:
             value = gradients(ex, request_state, request, visited, wanted, given)
+        elif creates:
+            leave_graph(request_state, visited, _gradient(request_state, request, visited, given))
         results.append((request_state, value))
     return results
 
@@ -178,46 +180,6 @@ def _names_in(name: Key) -> Iterator[Key]:
     for part in name:
         if isinstance(part, tuple):
             yield from _names_in(part)
-
-
-def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
-    """Return the node that stands for the graph behind an unknown value.
-
-    Rows of one tensor, and what one call returns, share a graph.
-    """
-    if value.node is not None:
-        return value.node
-    number = state.frames.name("foreign", value.name)
-    if number not in state.graph:
-        op = "result" if is_result(value.name) else FOREIGN_OP
-        whole = _whole(value.name)
-        below = (foreign_node(state, place, Sym(whole)),) if whole else ()
-        state.graph[number] = Node(
-            op, below, frozenset(), MAYBE, (), (), False, place, None, True, True
-        )
-    return number
-
-
-def _whole(name: Key) -> Key | None:
-    """Return the name of the tensor, or of the call's result, that an unknown value is a part of.
-
-    What is found in a container by its key is no part of a tensor.
-    """
-    kind, *rest = name
-    is_row = kind == "subscript" and not _is_key(rest[1])
-    is_part = is_row or (kind in ITEMS and is_result(name))
-    return rest[0] if is_part and isinstance(rest[0], tuple) else None
-
-
-def _is_key(index: object) -> bool:
-    """Whether what stands in brackets is a text."""
-    return isinstance(index, tuple) and index[:2] == ("const", "str")
-
-
-def is_result(name: object) -> bool:
-    """Whether an unknown value is what a call returned, or a part of that: a graph of its own."""
-    made = source(name)
-    return isinstance(made, tuple) and made[:1] == ("made",)
 
 
 def _written(state: State, flag: Value) -> Value:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.autograd.foreign import FOREIGN, FOREIGN_OP, MIXED, doubt_callers
 from graphlint.static.execute.autograd.holds import note_visit
 from graphlint.static.execute.autograd.meetings import remember
 from graphlint.static.execute.autograd.telling import told
@@ -36,9 +37,6 @@ from graphlint.trace import Broken, Clash, Confidence, Doubt, Form, Reuse, Site
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
 
-FOREIGN_OP = "foreign"
-FOREIGN = Doubt(Confidence.POSSIBLE, "the graph comes from outside the analysed code")
-MIXED = Doubt(Confidence.LIKELY, "part of the graph comes from code that is not known")
 HANDED = Doubt(Confidence.LIKELY, "code that is not known was handed a part of the graph")
 
 
@@ -335,7 +333,7 @@ def _keep(
         creates=request.creates,
         origin=request.origin,
         built=built,
-        doubts=_doubts(nodes, own) | _handed(state, visited),
+        doubts=_doubts(nodes, own) | _handed(state, visited) | doubt_callers(state, visited),
         open_ended=open_ended,
         compiled=any(node.op == COMPILED_OP for node in nodes),
         behind=_behind(state, request.call) if chain is None else frozenset(),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
+from graphlint.static.execute.autograd.foreign import may_be_tensor
 from graphlint.static.execute.language import calls
 from graphlint.static.execute.language.comparisons import comparison
 from graphlint.static.execute.language.comprehensions import comprehension
@@ -15,7 +16,7 @@ from graphlint.static.execute.library.attributes import get_attribute
 from graphlint.static.execute.library.externals import BUILTINS
 from graphlint.static.execute.library.imports import resolve
 from graphlint.static.execute.library.items import every
-from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor, may_be_tensor
+from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.paths.branches import negate, truth
 from graphlint.static.execute.paths.generators import note_yield
 from graphlint.static.execute.paths.numbers import (

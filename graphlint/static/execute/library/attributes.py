@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.autograd.accumulated import note_thrown_away, note_used, set_apart
-from graphlint.static.execute.autograd.grad_reads import read_grad
-from graphlint.static.execute.autograd.gradients import note_cleared, note_escape, note_touched
+from graphlint.static.execute.autograd.accumulated import note_thrown_away, set_apart
+from graphlint.static.execute.autograd.foreign import conclude
+from graphlint.static.execute.autograd.grad_reads import read_grad, read_unknown_grad
+from graphlint.static.execute.autograd.gradients import note_cleared, note_escape
+from graphlint.static.execute.autograd.passes import is_mixed
 from graphlint.static.execute.library.distributions import attribute_of
 from graphlint.static.execute.library.imports import module_attribute, resolve
 from graphlint.static.execute.library.modules import set_requires_grad
@@ -66,10 +68,7 @@ def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name:
     if name == "name" and isinstance(owner, Const) and isinstance(owner.value, Member):
         return [(state, Const(owner.value.name))]
     if isinstance(owner, Sym):
-        if name == "grad":
-            note_touched(ex, state)
-            note_used(ex, state)
-        return [(state, _of_unknown(state, node, owner, name))]
+        return [(state, _of_unknown(ex, state, node, owner, name))]
     if isinstance(owner, Module):
         return [(state, resolve(ex, state, module_attribute(ex, state, owner, name)))]
     if isinstance(owner, Super):
@@ -100,11 +99,14 @@ def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, name: str)
     return [(state, Method(owner, name))]
 
 
-def _of_unknown(state: State, node: ir.Node, owner: Sym, name: str) -> Value:
+def _of_unknown(ex: Executor, state: State, node: ir.Node, owner: Sym, name: str) -> Value:
     written = state.attrs.get(("attribute", owner.name, name))
+    if name == "grad":
+        made = read_unknown_grad(ex, state, node)
+        return made if written is None else written
     if written is not None:
         return written
-    if name in ("data", "grad"):
+    if name == "data":
         return state.tensor(node)
     carries = None if name in DATA else owner.node
     return Sym(("attribute", owner.name, name), carries)
@@ -166,7 +168,8 @@ def _of_tensor(
     if name in DATA:
         return Sym(("attribute", owner.address, name))
     if name == "grad_fn":
-        return NONE if found.node is None else Sym(("attribute", owner.address, name))
+        known = found.node is None and not is_mixed(state, owner)
+        return NONE if known else Sym(("attribute", owner.address, name))
     return Method(owner, name)
 
 
@@ -200,8 +203,7 @@ def set_attribute(
 ) -> list[State]:
     """Write an attribute of a value."""
     if name == "grad":
-        note_cleared(ex, state)
-        set_apart(state)
+        _note_grad_written(ex, state, value)
     if isinstance(owner, Sym):
         state.attrs["attribute", owner.name, name] = value
         return [state]
@@ -228,6 +230,13 @@ def set_attribute(
             note_escape(ex, state, (value,))
         _set_on_tensor(ex, state, node, owner, found, name, value)
     return [state]
+
+
+def _note_grad_written(ex: Executor, state: State, value: Value) -> None:
+    note_cleared(ex, state)
+    set_apart(state)
+    if value != NONE:
+        conclude(state)
 
 
 def _setter(state: State, found: Instance, owner: Ref, name: str) -> Func | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_used, set_apart
 from graphlint.static.execute.autograd.evaluations import note_forward_hook
+from graphlint.static.execute.autograd.foreign import conclude
 from graphlint.static.execute.autograd.grad_reads import note_method
 from graphlint.static.execute.autograd.gradients import note_step
 from graphlint.static.execute.autograd.hooks import note_registered
@@ -82,6 +83,7 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
     if name == "step":
         ex.records.note_step(state.frame)
         note_step(state)
+        conclude(state)
     if name in FORWARD_HOOKS:
         note_forward_hook(state)
     if isinstance(owner, Sym):
@@ -168,7 +170,7 @@ def _of_unknown(ex: Executor, state: State, call: Invocation, owner: Sym, name: 
     quiet = _quiet(state, call, owner, name)
     if quiet is not None:
         return [(state, quiet)]
-    if name in DETACHING or name in SINKS or cuts(name):
+    if name in DETACHING or _is_sink(call, name) or cuts(name):
         return [(state, state.tensor(call.node) if name == "detach" else state.sym(call.node))]
     if name in ("items", "keys", "values", "get", "append", "extend", "add"):
         return containers.call_unknown_container(ex, state, call, owner, name)
@@ -187,6 +189,11 @@ def _of_unknown(ex: Executor, state: State, call: Invocation, owner: Sym, name: 
         state.put(made, Tensor(None, ("tensor", made.address)))
         return [(state, made)]
     return unknown.call_unknown(ex, state, call, Method(owner, name))
+
+
+def _is_sink(call: Invocation, name: str) -> bool:
+    """Whether a method looks at what it is given; given nothing, `log` is that of a tensor."""
+    return name in SINKS and (bool(call.values) or find_op(name) is None)
 
 
 def _quiet(state: State, call: Invocation, owner: Sym, name: str) -> Value | None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.constants import follow
-from graphlint.static.execute.autograd.passes import foreign_node, is_mixed
+from graphlint.static.execute.autograd.foreign import foreign_node, may_be_tensor
+from graphlint.static.execute.autograd.passes import is_mixed
 from graphlint.static.execute.paths.graph import Leaf
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
@@ -112,7 +113,7 @@ def adopt_unknown(state: State, place: ir.Node, values: Sequence[Value]) -> None
     unknown = [v for v in values if isinstance(v, Sym) and v.node is None]
     if unknown and not any(is_tensor(state, v) or has_graph(state, v) for v in values):
         for value in unknown:
-            if may_be_tensor(value):
+            if may_be_tensor(value) or ("tensor", value.name) in state.facts:
                 foreign_node(state, place, value)
 
 
@@ -131,26 +132,6 @@ def note_beside(
             state.beside[value.name] = (*state.beside.get(value.name, ()), node)
     elif isinstance(made, Ref) and (unknown or any(is_mixed(state, v) for v in values)):
         state.beside["mixed", made.address] = ()
-
-
-def may_be_tensor(value: Sym) -> bool:
-    """Whether an unknown value may be a tensor: not a number, length or condition."""
-    return _names_tensor(value.name)
-
-
-def _names_tensor(name: object) -> bool:
-    """Whether a name may be that of a tensor: arithmetic makes one of one."""
-    if not isinstance(name, tuple) or not name or name[0] == "const":
-        return False
-    if name[0] == "number" and len(name) > 1 and name[1] in ARITHMETIC:
-        return any(_names_tensor(operand) for operand in name[2:])
-    return name[0] not in NUMBERS
-
-
-ARITHMETIC = frozenset(("Add", "Sub", "Mult", "Div", "Pow", "MatMult", "USub"))
-NUMBERS = frozenset(
-    ("plus", "length", "index", "last", "compare", "not", "number", "truth", "text")
-)
 
 
 def op_inputs(

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
+from graphlint.static.execute.autograd.foreign import NUMBERS
 from graphlint.static.execute.autograd.holds import note_item
 from graphlint.static.execute.library.items import Items, every
 from graphlint.static.execute.library.ops import (
-    NUMBERS,
     apply_op,
     has_graph,
     is_tensor,

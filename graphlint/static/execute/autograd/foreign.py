@@ -1,0 +1,152 @@
+"""The graphs behind unknown values: which of them are one, and what callers may do with them.
+
+Losses that a caller hands over as a list, a dictionary or rows of a tensor are mostly made by one
+forward pass, so that what a pass starts from shares a graph with the other items. Data that a loop
+goes over is another matter: no pass starts from it, but from what a model makes of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from graphlint.static import ir
+from graphlint.static.execute.paths.frames import Frame
+from graphlint.static.execute.paths.graph import Node, reachable
+from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.values import Key, NodeId, Sym, source
+from graphlint.static.knowledge.facts import MAYBE
+from graphlint.trace import Confidence, Doubt
+
+FOREIGN_OP = "foreign"
+FOREIGN = Doubt(Confidence.POSSIBLE, "the graph comes from outside the analysed code")
+MIXED = Doubt(Confidence.LIKELY, "part of the graph comes from code that is not known")
+GOES_ON = Doubt(Confidence.POSSIBLE, "whoever made the losses may differentiate them again")
+ITEMS = ("subscript", "item")
+OF_CONTAINERS = ("item", "value")
+"""Names of unknown values that a loop over a container meets."""
+ITEM_OF = "item of"
+ARITHMETIC = frozenset(("Add", "Sub", "Mult", "Div", "Pow", "MatMult", "USub"))
+NUMBERS = frozenset(
+    ("plus", "length", "index", "last", "compare", "not", "number", "truth", "text")
+)
+
+
+def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
+    """Return the node that stands for the graph behind an unknown value.
+
+    Rows of one tensor, and what one call returns, share a graph; so does what is computed of them.
+    """
+    if value.node is not None:
+        return value.node
+    number = state.frames.name("foreign", value.name)
+    if number not in state.graph:
+        if value.name[0] in OF_CONTAINERS:
+            state.facts[ITEM_OF, number] = value.name[1]
+        op = "result" if is_result(value.name) else FOREIGN_OP
+        parts = _parts(value.name)
+        below = tuple(dict.fromkeys(foreign_node(state, place, Sym(name)) for name in parts))
+        state.graph[number] = Node(
+            op, below, frozenset(), MAYBE, (), (), False, place, None, True, True
+        )
+    return number
+
+
+def _parts(name: Key) -> list[Key]:
+    """Return the names of the values that an unknown value has its graph from."""
+    if name[0] == "plus":
+        return [name[1]] if _names_tensor(name[1]) else []
+    if _is_arithmetic(name):
+        return [operand for operand in name[2:] if _names_tensor(operand)]
+    whole = _whole(name)
+    return [whole] if whole else []
+
+
+def _whole(name: Key) -> Key | None:
+    """Return the name of the tensor, or of the call's result, that an unknown value is a part of.
+
+    What is found in a container by its key is no part of a tensor.
+    """
+    kind, *rest = name
+    is_row = kind == "subscript" and not _is_key(rest[1])
+    is_part = is_row or (kind in ITEMS and is_result(name))
+    return rest[0] if is_part and isinstance(rest[0], tuple) else None
+
+
+def _is_key(index: object) -> bool:
+    """Whether what stands in brackets is a text."""
+    return isinstance(index, tuple) and index[:2] == ("const", "str")
+
+
+def is_result(name: object) -> bool:
+    """Whether an unknown value is what a call returned, or a part of that: a graph of its own."""
+    made = source(name)
+    return isinstance(made, tuple) and made[:1] == ("made",)
+
+
+def may_be_tensor(value: Sym) -> bool:
+    """Whether an unknown value may be a tensor: not a number, length or condition."""
+    return _names_tensor(value.name)
+
+
+def _names_tensor(name: object) -> bool:
+    """Whether a name may be that of a tensor: arithmetic makes one of one."""
+    if not isinstance(name, tuple) or not name or name[0] == "const":
+        return False
+    if _is_arithmetic(name):
+        return any(_names_tensor(operand) for operand in name[2:])
+    return name[0] not in NUMBERS
+
+
+def _is_arithmetic(name: Key) -> bool:
+    return name[0] == "number" and len(name) > 1 and name[1] in ARITHMETIC
+
+
+# ------------------------------------------------------------------------- losses of callers
+def join_items(
+    state: State, place: ir.Node, roots: Iterable[NodeId], wanted: frozenset[NodeId]
+) -> None:
+    """Let the items of a container that a pass starts from share a graph.
+
+    It starts from them where all that it visits is unknown, and they are not what it ends at.
+    """
+    visited = reachable(state.graph, roots)
+    if not wanted.isdisjoint(visited):
+        return
+    if not all(state.graph[number].unknown for number in visited):
+        return
+    for number in visited:
+        name = state.facts.get((ITEM_OF, number))
+        if isinstance(name, tuple) and not state.graph[number].inputs:
+            below = foreign_node(state, place, Sym(name))
+            state.graph[number] = replace(state.graph[number], inputs=(below,), opaque=False)
+
+
+def doubt_callers(state: State, visited: Iterable[NodeId]) -> frozenset[Doubt]:
+    """Say whether a pass visits items of a container, which whoever made them still has."""
+    joined = any(
+        (ITEM_OF, number) in state.facts and state.graph[number].inputs for number in visited
+    )
+    return frozenset((GOES_ON,)) if joined else frozenset()
+
+
+def conclude(state: State) -> None:
+    """Trust callers not to go on with losses that a loop went over: it uses up their gradients.
+
+    An optimizer steps, or the program writes gradients itself, while the function still runs that
+    was handed the losses.
+    """
+    within = _outermost_call(state.frame)
+    lengths = Counter(pending.chain for pending in state.pending.values())
+    for number, pending in state.pending.items():
+        doubted = not pending.doubts.isdisjoint((GOES_ON, FOREIGN))
+        if doubted and lengths[pending.chain] > 1 and _outermost_call(pending.frame) is within:
+            doubts = (pending.doubts - {GOES_ON, FOREIGN}) | {MIXED}
+            reuses = tuple(replace(reuse, sure=True) for reuse in pending.reuses)
+            state.pending[number] = replace(pending, doubts=doubts, reuses=reuses)
+
+
+def _outermost_call(frame: Frame) -> Frame | None:
+    calls = [outer for outer in frame.chain() if outer.kind == "call"]
+    return calls[-1] if calls else None
