@@ -52,8 +52,8 @@ OPERATORS = {
     "MatMult": "matmul",
     "Mod": "remainder",
 }
-READING = frozenset("item detach tolist numpy".split())
-"""Methods that tensors have, and numbers do not."""
+READING = frozenset(("item", "tolist"))
+"""Methods that make numbers of tensors, and that numbers do not have."""
 REFLECTED = {"Sub": "rsub", "Div": "rdiv", "Pow": "rpow", "Mod": "rmod"}
 
 
@@ -241,15 +241,29 @@ def _if_else(ex: Executor, node: ir.IfElse, state: State) -> Results:
 def _fitting_way(state: State, node: ir.IfElse) -> bool | None:
     """Tell which way `loss.item() if task else loss` goes by what the variable is.
 
-    Whatever is asked there tells tensors from numbers, or the program would fail.
+    Where it starts as a number, whatever is asked there tells tensors from numbers, or the program
+    would fail.
     """
     for read, other, way in ((node.body, node.orelse, True), (node.orelse, node.body, False)):
         if isinstance(other, ir.Name) and _reads_tensor(read, other.id):
             value = state.lookup(other.id)
-            if is_tensor(state, value):
+            if is_tensor(state, value) and _starts_as_number(state, other.id):
                 return way
             return not way if isinstance(value, Const) else None
     return None
+
+
+def _starts_as_number(state: State, name: str) -> bool:
+    """Whether the function that runs, or the file, sets a variable to a number somewhere."""
+    scopes = (frame.detail for frame in state.frame.chain())
+    scope = next((each for each in scopes if isinstance(each, (ir.Function, ir.Module))), None)
+    return scope is not None and any(
+        isinstance(node, ir.Assign)
+        and isinstance(node.value, ir.Const)
+        and any(isinstance(target, ir.Name) and target.id == name for target in node.targets)
+        for statement in scope.body
+        for node in ir.walk(statement)
+    )
 
 
 def _reads_tensor(expr: ir.Expr, name: str) -> bool:
