@@ -37,8 +37,13 @@ def borders(met: Sequence[Meeting]) -> tuple[Border, ...]:
 
 
 def wasted(met: Sequence[Meeting]) -> Waste | None:
-    """Return whose gradients are thrown away where passes meet: the same pass's every time."""
+    """Return whose gradients are thrown away where passes meet: the same pass's every time.
+
+    It has to meet another: nobody has a use for what a pass does that only meets itself.
+    """
     found = {meeting.waste for meeting in met}
+    if all(meeting.earlier == meeting.later for meeting in met):
+        return None
     first = next(iter(found), None)
     return first if len({waste.by for waste in found if waste}) == 1 and None not in found else None
 

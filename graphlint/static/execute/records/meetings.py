@@ -75,11 +75,15 @@ class MeetingRecords:
             )
 
     def _waste(self, side: Side, other: Side) -> Waste | None:
-        """Return what a pass wastes on what it shares, if only the other's gradients are used."""
+        """Return what a pass wastes on what it shares, if only the other's gradients are used.
+
+        Where it meets itself, in a later iteration, there is no other: they are used by nobody.
+        """
         places = [(side.route, leaf) for leaf in side.below or ()]
         if any(place in self.used for place in places):
             return None
-        if not any((other.route, leaf) in self.used for leaf in side.below or ()):
+        used = any((other.route, leaf) in self.used for leaf in side.below or ())
+        if not used and other.route != side.route:
             return None
         where = self.cleared if side.taken else self.cleared_later
         cleared = [where[place] for place in places if place in where]
