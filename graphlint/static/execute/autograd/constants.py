@@ -40,7 +40,9 @@ SIZING = frozenset("norm pow square abs vector_norm matrix_norm".split()) | LOSS
 REDUCING = frozenset("norm sum mean vector_norm max min".split())
 ADDING = frozenset("add sub neg mul div sum mean stack true_divide".split())
 """Ops that combine losses into one."""
-WEIGHING = frozenset("mul div true_divide add sub matmul mm mv dot bmm where lerp".split())
+WEIGHING = frozenset(
+    "mul div rdiv true_divide add sub rsub rpow matmul mm mv dot bmm where lerp".split()
+)
 """Ops whose operands all have a part in the result's gradient."""
 WEIGHTS = frozenset(("weight", "bias", "unknown"))
 """The kinds of leaves that are a layer's parameters, or those of a module that is not known."""

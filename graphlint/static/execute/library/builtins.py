@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphlint.static import ir
+from graphlint.static.execute.autograd.foreign import may_be_tensor
 from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.library.attributes import get_attribute, set_attribute
 from graphlint.static.execute.library.items import Items, every, gather
@@ -143,6 +144,8 @@ def _sum(ex: Executor, state: State, call: Invocation) -> Results:
     items = all_items(ex, state, call.node, call.args[0]).values
     if any(is_tensor(state, item) or has_graph(state, item) for item in items):
         return [(state, apply_op(ex, state, call.node, "add", (*items, *call.args[1:])))]
+    if items and all(isinstance(item, Sym) and may_be_tensor(item) for item in items):
+        return [(state, Sym(("number", "Add", *map(name_of, items))))]
     return [(state, state.sym(call.node, "number"))]
 
 
