@@ -150,9 +150,9 @@ def _widen(survivor: State, other: State, addresses: Iterable[Address]) -> None:
         if mine is None or theirs is None or mine is theirs:
             continue
         if isinstance(mine, Env) and isinstance(theirs, Env):
-            survivor.heap[address] = replace(
-                mine, vars=_blend(survivor, address, mine.vars, theirs.vars)
-            )
+            unlike = {name: Sym(("either", survivor.frame, address, name)) for name in theirs.vars}
+            blended = _blend(survivor, address, mine.vars, theirs.vars)
+            survivor.heap[address] = replace(mine, vars={**unlike, **blended})
         elif isinstance(mine, Instance) and isinstance(theirs, Instance):
             survivor.heap[address] = replace(
                 mine, attrs=_blend(survivor, address, mine.attrs, theirs.attrs)

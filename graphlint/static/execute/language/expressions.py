@@ -11,6 +11,7 @@ from graphlint.static.execute.autograd.foreign import may_be_tensor
 from graphlint.static.execute.language import calls
 from graphlint.static.execute.language.comparisons import comparison
 from graphlint.static.execute.language.comprehensions import comprehension
+from graphlint.static.execute.language.unbound import is_unbound
 from graphlint.static.execute.library import subscripts
 from graphlint.static.execute.library.attributes import get_attribute
 from graphlint.static.execute.library.externals import BUILTINS
@@ -65,6 +66,9 @@ def _name(ex: Executor, node: ir.Name, state: State) -> Results:
     value = state.lookup(node.id)
     if isinstance(value, Imported):
         value = resolve(ex, state, value)
+    elif value is None and is_unbound(state, node.id):
+        ex.raised(state)
+        return []
     elif value is None:
         value = External(node.id) if node.id in BUILTINS else Sym(("global", node.id))
     return [(state, value)]
