@@ -16,6 +16,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.paths.turns import MOST_ASKED
 from graphlint.static.execute.records.records import site_of
 from graphlint.static.relevance import PASS_NAMES
 
@@ -102,6 +103,8 @@ def _asked(node: object, names: frozenset[str], passes: frozenset[str]) -> Itera
         if isinstance(node, ir.If) and not _decides((*node.body, *node.orelse), passes):
             return
         yield from _compared(node, names)
+        if isinstance(node, ir.If) and any(_leaves(each) for each in (*node.body, *node.orelse)):
+            yield from _until_remainder(node.test, names)
         for field in fields(node):
             yield from _asked(getattr(node, field.name), names, passes)
 
@@ -121,6 +124,18 @@ def _compared(node: ir.Node, names: frozenset[str]) -> Iterator[int]:
         yield from _truth(node.operand, names)
     elif isinstance(node, ir.Call) and isinstance(node.func, ir.Name) and node.func.id in TRUTHS:
         yield from (number for arg in node.args for number in _truth(arg, names))
+
+
+def _leaves(statement: ir.Stmt) -> bool:
+    return any(isinstance(node, (ir.Break, ir.Return)) for node in ir.walk(statement))
+
+
+def _until_remainder(test: ir.Expr, names: frozenset[str]) -> Iterator[int]:
+    """Walk the first iterations up to the one in which `i % 2` is what it was at first."""
+    for node in ir.walk(test):
+        if isinstance(node, ir.Binary) and node.op == "Mod" and _offset(node.left, names) == 0:
+            divisor = next(_numbers(node.right), 0)
+            yield from range(1, divisor + 1 if divisor <= MOST_ASKED else 1)
 
 
 def _truth(test: ir.Expr, names: frozenset[str]) -> Iterator[int]:

@@ -30,7 +30,7 @@ def for_stmt(ex: Executor, node: ir.For, state: State) -> list[Outcome]:
         wanted = asked(ex, after, node, node.target, node.body)
         items = iterate(ex, after, source, node.iter, wanted, runs_every_so_often(ex, after, node))
         if items.supposed:
-            suppose_longer(after, node)
+            suppose_longer(after, node, second_asked=1 in wanted)
         at_first, running = dict(after.heap), [after]
         counting = frozenset(name.id for name in counters(node.body))
         for index, item in enumerate(items.values):

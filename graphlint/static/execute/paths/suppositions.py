@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SUPPOSED = "supposed"
 LONGER = "longer"
+PAST_SECOND = "past the second"
 THREE = Doubt(Confidence.LIKELY, "the loop may have no third iteration")
 AS_LONG = Doubt(Confidence.POSSIBLE, "the loop may have fewer iterations than that takes")
 PICKED = Doubt(Confidence.POSSIBLE, "which item of a list this is can't be told")
@@ -52,9 +53,14 @@ def supposes(state: State) -> bool:
     )
 
 
-def suppose_longer(state: State, loop: ir.Node) -> None:
-    """Note that a loop, which a state is right outside of, may have fewer iterations than run."""
+def suppose_longer(state: State, loop: ir.Node, second_asked: bool = False) -> None:
+    """Note that a loop, which a state is right outside of, may have fewer iterations than run.
+
+    `second_asked` says that its body asks whether an iteration is the second one.
+    """
     state.conds[LONGER, (state.frame, loop)] = True
+    if second_asked:
+        state.conds[PAST_SECOND, (state.frame, loop)] = True
 
 
 def supposed_between(state: State, earlier: Frame | None, call: ir.Call) -> frozenset[Doubt]:
@@ -66,9 +72,22 @@ def supposed_between(state: State, earlier: Frame | None, call: ir.Call) -> froz
     for loop, index in earlier.loops.items() if earlier else ():
         later = state.frame.loops.get(loop, index)
         if later > max(index, 1) and (LONGER, loop) in state.conds:
+            if goes_past_second(state, earlier):
+                return frozenset((AS_LONG,))
             flagged = any(keyword.name in FLAGGED for keyword in call.keywords)
             return frozenset((AS_LONG if flagged or later > 2 else THREE,))
     return frozenset()
+
+
+def goes_past_second(state: State, earlier: Frame | None) -> bool:
+    """Whether an iteration follows the first one, but for the second, which asks for itself.
+
+    Such as `if row == 1: continue`. Who writes that may have two rows.
+    """
+    return any(
+        index == 0 and state.frame.loops.get(loop, 0) > 1 and (PAST_SECOND, loop) in state.conds
+        for loop, index in (earlier.loops.items() if earlier else ())
+    )
 
 
 def suppose_picked(state: State, item: Value) -> None:
