@@ -14,6 +14,7 @@ from dataclasses import replace
 from graphlint.static import ir
 from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import Node, reachable
+from graphlint.static.execute.paths.numbers import comes_from_caller
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import Key, NodeId, Sym, source
 from graphlint.static.knowledge.facts import MAYBE
@@ -27,6 +28,8 @@ ITEMS = ("subscript", "item")
 OF_CONTAINERS = ("item", "value")
 """Names of unknown values that a loop over a container meets."""
 ITEM_OF = "item of"
+PRODUCT = "product"
+"""Marks nodes of unknown values, in `State.facts`, that were multiplied by others."""
 ARITHMETIC = frozenset(("Add", "Sub", "Mult", "Div", "Pow", "MatMult", "USub"))
 NUMBERS = frozenset(
     ("plus", "length", "index", "last", "compare", "not", "number", "truth", "text")
@@ -44,6 +47,8 @@ def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
     if number not in state.graph:
         if value.name[0] in OF_CONTAINERS:
             state.facts[ITEM_OF, number] = value.name[1]
+        if _is_product(value.name):
+            state.facts[PRODUCT, number] = True
         op = "result" if is_result(value.name) else FOREIGN_OP
         parts = _parts(value.name)
         below = tuple(dict.fromkeys(foreign_node(state, place, Sym(name)) for name in parts))
@@ -61,6 +66,14 @@ def _parts(name: Key) -> list[Key]:
         return [operand for operand in name[2:] if _names_tensor(operand)]
     whole = _whole(name)
     return [whole] if whole else []
+
+
+def _is_product(name: Key) -> bool:
+    """Whether an unknown value is the product of something that a caller gave and an unknown."""
+    if name[0] != "number" or name[1] not in ("Mult", "MatMult"):
+        return False
+    factors = [Sym(factor) for factor in name[2:] if _names_tensor(factor)]
+    return len(factors) > 1 and any(map(comes_from_caller, factors))
 
 
 def _whole(name: Key) -> Key | None:

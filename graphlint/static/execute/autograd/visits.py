@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.autograd.foreign import FOREIGN, FOREIGN_OP, MIXED, doubt_callers
+from graphlint.static.execute.autograd.foreign import FOREIGN, FOREIGN_OP, MIXED
 from graphlint.static.execute.autograd.holds import note_visit
 from graphlint.static.execute.autograd.meetings import remember
+from graphlint.static.execute.autograd.origins import graph_doubts, made_for_a_test
 from graphlint.static.execute.autograd.telling import told
 from graphlint.static.execute.paths.compiled import COMPILED_OP
 from graphlint.static.execute.paths.frames import Frame, Loop
@@ -36,9 +37,6 @@ from graphlint.trace import Broken, Clash, Confidence, Doubt, Form, Reuse, Site
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
-
-HANDED = Doubt(Confidence.LIKELY, "code that is not known was handed a part of the graph")
-
 
 CALLED_AGAIN = Doubt(Confidence.LIKELY, "no call is known that runs the method a second time")
 RENEWED = Doubt(
@@ -322,6 +320,8 @@ def _keep(
     own = [node for node in nodes if node.op != FOREIGN_OP]
     made = [node for node in own if node.frame is not None]
     built = site_of(made[0].place, made[0].frame) if made else None
+    along = request.form is Form.AUTOGRAD_GRAD
+    doubts = graph_doubts(state, visited, along) | made_for_a_test(built, request.site)
     pending = Pending(
         call=request.call,
         site=request.site,
@@ -333,13 +333,14 @@ def _keep(
         creates=request.creates,
         origin=request.origin,
         built=built,
-        doubts=_doubts(nodes, own) | _handed(state, visited) | doubt_callers(state, visited),
+        doubts=doubts,
         open_ended=open_ended,
         compiled=any(node.op == COMPILED_OP for node in nodes),
         behind=_behind(state, request.call) if chain is None else frozenset(),
     )
-    doubts = pending.doubts if chain is None else _in_chain(pending)
-    state.pending[number] = replace(pending, doubts=doubts)
+    if chain is not None:
+        pending = replace(pending, doubts=_in_chain(pending))
+    state.pending[number] = pending
     for node in visited:
         if state.graph[node].saves is not NO:
             state.kept[node] = (*state.kept.get(node, ()), number)
@@ -353,22 +354,3 @@ def _behind(state: State, call: ir.Call) -> frozenset[frozenset[Loop]]:
         frozenset(loop for loop, index in loops.items() if now.get(loop, index) > index)
         for loops in past
     )
-
-
-def _handed(state: State, visited: Sequence[NodeId]) -> frozenset[Doubt]:
-    """Say whether unknown code has got hold of a part of the graph: it may visit it later."""
-    return frozenset() if state.handed.isdisjoint(visited) else frozenset((HANDED,))
-
-
-def _stands_on_unknown(node: Node) -> bool:
-    return not node.opaque and any(leaf[0] == "unknown" for leaf in node.leaves)
-
-
-def _doubts(nodes: Sequence[Node], own: Sequence[Node]) -> frozenset[Doubt]:
-    """Say what is not known of a graph; parameters of unknown objects may be no leaves."""
-    if any(map(_stands_on_unknown, nodes)):
-        return frozenset((FOREIGN if all(node.saves is NO for node in nodes) else MIXED,))
-    if len(own) == len(nodes):
-        return frozenset((MIXED,)) if any(node.unknown for node in nodes) else frozenset()
-    has_leaf = any(node.leaves for node in nodes)
-    return frozenset((MIXED if own and has_leaf else FOREIGN,))
