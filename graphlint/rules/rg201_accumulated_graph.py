@@ -29,7 +29,7 @@ for inputs, targets in loader:
 ## Silent when
 * the value is added without its graph: `.item()`, `.detach()`, `.data`, `float()`, `no_grad`;
 * a later pass differentiates the sum, on any explored path;
-* the sum starts anew in each iteration;
+* the sum starts anew in each iteration, or every few;
 * it is handed to unknown code, or returned to it, while it can still be differentiated;
 * the loop goes over parts of what a module's forward pass computes, and no pass visits these;
 * whether the value has a graph at all can't be told.
@@ -62,14 +62,15 @@ def check(trace: Trace) -> Iterator[Claim]:
 
 def _message(hold: Hold) -> str:
     total = f"`{hold.name}`" if hold.name else "The sum"
+    until = ", until it starts anew" if hold.renewed else ""
     if hold.freed:
         return (
-            f"{total} keeps the nodes of every iteration's graph, which no pass can visit any "
-            "more: add the value's `.item()` or `.detach()`."
+            f"{total} keeps the nodes of every iteration's graph{until}, which no pass can visit "
+            "any more: add the value's `.item()` or `.detach()`."
         )
     return (
-        f"{total} keeps every iteration's graph with all that it saved, and no pass visits it: add "
-        "the value's `.item()` or `.detach()`."
+        f"{total} keeps every iteration's graph with all that it saved{until}, and no pass visits "
+        "it: add the value's `.item()` or `.detach()`."
     )
 
 

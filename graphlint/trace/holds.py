@@ -26,6 +26,7 @@ class Hold:
         built: where the value was made.
         freed: the pass that freed what the graph saved, before it was kept for nothing.
         differentiated: a pass visited the graph for another purpose, in the same iteration.
+        renewed: it starts anew every so many iterations.
         doubts: what weakens the claim.
     """
 
@@ -35,6 +36,7 @@ class Hold:
     built: Site | None = None
     freed: Site | None = None
     differentiated: bool = False
+    renewed: bool = False
     doubts: frozenset[Doubt] = frozenset()
 
 

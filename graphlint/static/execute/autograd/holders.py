@@ -137,6 +137,30 @@ def _goes_over(loop: ir.Node, name: str) -> bool:
     )
 
 
+def renewal(loop: ir.Node, name: str) -> int | None:
+    """Return after how many iterations a loop sets a variable back to a number, 0 if not known.
+
+    None where it does not. `if (i + 1) % 10 == 0: total = 0` does so after ten.
+    """
+    found: list[int] = []
+    for branch in (node for node in ir.walk(loop) if isinstance(node, ir.If)):
+        inner = (node for each in (*branch.body, *branch.orelse) for node in ir.walk(each))
+        if any(_sets_back(node, name) for node in inner):
+            asked = [node.value for node in ir.walk(branch.test) if isinstance(node, ir.Const)]
+            found.append(max([number for number in asked if type(number) is int], default=0))
+    return max(found, default=None)
+
+
+def _sets_back(node: ir.Node, name: str) -> bool:
+    if not isinstance(node, ir.Assign):
+        return False
+    pairs = [(target, node.value) for target in node.targets]
+    for target, value in pairs:
+        if isinstance(target, ir.Sequence) and isinstance(value, ir.Sequence):
+            pairs += zip(target.items, value.items, strict=False)
+    return any(written(t) == name and isinstance(value, ir.Const) for t, value in pairs)
+
+
 def operands(node: ir.Node) -> Iterator[str]:
     """Walk the variables that a statement computes with, not those whose attributes it reads."""
     if isinstance(node, ir.Name):

@@ -12,7 +12,8 @@ Variables of a file are no part of a function, and what a variable is bound to l
 question is asked at a path's end. A hook whose handle is kept may be removed, and is not judged.
 
 An object whose method is the hook holds one graph at a time: the next pass puts another in its
-place. So it is a leak where objects come and go, and none where one lives on, or is used again.
+place. So it is a leak where objects come and go, and none where one lives on, is used again, or is
+the only one that the program makes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import Leaf, surely_reachable
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.keys import object_key
@@ -84,10 +86,13 @@ def note_handle_dropped(state: State, call: ir.Node) -> None:
 
 def settle_hooks(ex: Executor, state: State) -> None:
     """Tell the hooks whose functions hold the graph that holds them, at a path's end."""
-    hooks = [about for (name, _), about in state.facts.items() if name == "hook"]
+    noted = {about: hook for (name, about), hook in state.facts.items() if name == "hook"}
+    hooks = list(noted.values())
     owners = [owner for hook in hooks if (owner := _owner(hook.function)) is not None]
     reused = {owner for owner in owners if owners.count(owner) > 1 or _lives_on(state, owner)}
-    for hook in hooks:
+    for (_, frame), hook in noted.items():
+        if _owner(hook.function) is not None and _runs_once(frame):
+            continue
         if hook.dropped and _is_here(state, hook.function) and _owner(hook.function) not in reused:
             _settle(ex, state, hook)
 
@@ -100,6 +105,13 @@ def _settle(ex: Executor, state: State, hook: Hook) -> None:
             place = site_of(node.place, node.frame)
             ex.records.hook_cycles[HookCycle(hook.site, place, name, doubts)] = None
             return
+
+
+def _runs_once(frame: Frame) -> bool:
+    """Whether a program gets to a frame once: from its `main()`, which nobody hands anything."""
+    outermost = [each.detail for each in frame.chain() if isinstance(each.detail, ir.Function)][-1:]
+    is_entry = any(each.kind == "entry" for each in frame.chain())
+    return not (is_entry or frame.loops or any(main.parameters for main in outermost))
 
 
 def _owner(function: Value) -> Ref | None:

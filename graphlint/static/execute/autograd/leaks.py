@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.evaluations import FORWARD
+from graphlint.static.execute.autograd.holders import renewal
 from graphlint.static.execute.autograd.looks import is_only_looked_at
 from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import Node, plainly_reachable, reachable
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 UNSURE_GRAPH = Doubt(Confidence.LIKELY, "whether the value has a graph depends on unknown code")
 UNSEEN_GRAPH = Doubt(Confidence.POSSIBLE, "nothing shows that the value has a graph")
 UNSEEN_USE = Doubt(Confidence.LIKELY, "the graph can still be differentiated")
+FEW = 20
+"""So many iterations are over soon, and what a sum holds of their graphs is let go of."""
 PARTS = frozenset(("select", "getitem", "slice", "index"))
 WHOLE = "whole"
 """Marks nodes of unknown values, in `State.passed`, that a pass started from."""
@@ -78,7 +81,7 @@ def tell_grown(ex: Executor, state: State, held: Held) -> None:
     A pass has freed its graph, or it is in a variable that is only looked at (`looks`).
     """
     doubts = _doubts(state, held)
-    if doubts is None or not was_differentiated(state, held.added):
+    if doubts is None or not was_differentiated(state, held.added) or _holds_few(held):
         return
     loop = held.loops[0]
     freed = [
@@ -112,7 +115,7 @@ def settle_holds(ex: Executor, state: State, escaping: Iterable[Value]) -> None:
         doubts = _doubts(state, held)
         if doubts is None or held.escaped or held.told or not held.grown:
             continue
-        if _goes_over_parts(held):
+        if _goes_over_parts(held) or _holds_few(held):
             continue
         differentiated = was_differentiated(state, held.added)
         if differentiated or (not doubts and entry is None and _runs_layers(state, held)):
@@ -145,7 +148,18 @@ def _told(
 ) -> Hold:
     node = state.graph[held.added[0]]
     built = site_of(node.place, node.frame) if node.frame else None
-    return Hold(held.site, held.how, held.name, built, freed, differentiated, doubts)
+    renewed = _renewal(held) is not None
+    return Hold(held.site, held.how, held.name, built, freed, differentiated, renewed, doubts)
+
+
+def _renewal(held: Held) -> int | None:
+    """Return after how many iterations a sum starts anew, 0 if not known; None where it doesn't."""
+    return renewal(held.loops[0][1], held.name) if held.how is Keeping.SUM else None
+
+
+def _holds_few(held: Held) -> bool:
+    """Whether a sum starts anew before it holds many graphs."""
+    return 0 < (_renewal(held) or 0) <= FEW
 
 
 def _doubts(state: State, held: Held) -> frozenset[Doubt] | None:
