@@ -24,7 +24,11 @@ from graphlint.static.execute.paths.graph import (
     surely_reachable,
 )
 from graphlint.static.execute.paths.state import Pending, State
-from graphlint.static.execute.paths.suppositions import picked_among, supposed_between
+from graphlint.static.execute.paths.suppositions import (
+    goes_past_second,
+    picked_among,
+    supposed_between,
+)
 from graphlint.static.execute.paths.values import (
     Const,
     NodeId,
@@ -246,6 +250,7 @@ def _link_reuses(
     for keeper, (travels, certain) in reused.items():
         pending = state.pending.get(keeper)
         if pending is not None:
+            certain = certain and not goes_past_second(state, pending.frame)
             prebuilt = not picked and _is_built_before(state, request.roots, pending.frame)
             apart = pending.call is request.call and not pending.frame.precedes(state.frame)
             restarted = _innermost_loop(state.frame) not in pending.frame.loops
