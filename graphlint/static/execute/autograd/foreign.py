@@ -122,18 +122,43 @@ def join_items(
 ) -> None:
     """Let the items of a container that a pass starts from share a graph.
 
-    It starts from them where all that it visits is unknown, and they are not what it ends at.
+    It starts from them where all that it visits is unknown, comes from nothing else and through no
+    model, and they are not what it ends at.
     """
     visited = reachable(state.graph, roots)
-    if not wanted.isdisjoint(visited):
+    if not wanted.isdisjoint(visited) or not _is_all_foreign(state, visited):
         return
-    if not all(state.graph[number].unknown for number in visited):
+    if not all((ITEM_OF, number) in state.facts for number in _bottoms(state, visited)):
         return
     for number in visited:
         name = state.facts.get((ITEM_OF, number))
         if isinstance(name, tuple) and not state.graph[number].inputs:
             below = foreign_node(state, place, Sym(name))
             state.graph[number] = replace(state.graph[number], inputs=(below,), opaque=False)
+
+
+def _is_all_foreign(state: State, visited: Iterable[NodeId]) -> bool:
+    """Whether all that a pass visits stands on unknown values, and comes through no model."""
+    nodes = [state.graph[number] for number in visited]
+    called = any(node.opaque and node.op != FOREIGN_OP for node in nodes)
+    return not called and all(node.unknown for node in nodes)
+
+
+def _bottoms(state: State, visited: Iterable[NodeId]) -> list[NodeId]:
+    """Return the nodes of unknown values that stand on no others: data, weights and losses."""
+    graph = state.graph
+    return [
+        number for number in visited if graph[number].op == FOREIGN_OP and not graph[number].inputs
+    ]
+
+
+def _are_parts(state: State, roots: Iterable[NodeId]) -> bool:
+    """Whether a pass starts from nothing but parts of what a caller handed over."""
+    visited = reachable(state.graph, roots)
+    foreign = [state.graph[number] for number in visited if state.graph[number].op == FOREIGN_OP]
+    wholes = {below for node in foreign for below in node.inputs}
+    parts = bool(wholes) and wholes.issuperset(_bottoms(state, visited))
+    return parts and _is_all_foreign(state, visited)
 
 
 def doubt_callers(state: State, visited: Iterable[NodeId]) -> frozenset[Doubt]:
@@ -153,8 +178,11 @@ def conclude(state: State) -> None:
     within = _outermost_call(state.frame)
     lengths = Counter(pending.chain for pending in state.pending.values())
     for number, pending in state.pending.items():
-        doubted = not pending.doubts.isdisjoint((GOES_ON, FOREIGN))
-        if doubted and lengths[pending.chain] > 1 and _outermost_call(pending.frame) is within:
+        if lengths[pending.chain] == 1 or _outermost_call(pending.frame) is not within:
+            continue
+        past = state.past.get(number)
+        doubted = not pending.doubts.isdisjoint((GOES_ON, FOREIGN, MIXED))
+        if doubted and past is not None and _are_parts(state, past.roots):
             doubts = (pending.doubts - {GOES_ON, FOREIGN}) | {MIXED}
             reuses = tuple(replace(reuse, sure=True) for reuse in pending.reuses)
             state.pending[number] = replace(pending, doubts=doubts, reuses=reuses)
