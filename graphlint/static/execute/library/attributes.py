@@ -13,7 +13,7 @@ from graphlint.static.execute.autograd.gradients import note_cleared, note_escap
 from graphlint.static.execute.autograd.passes import is_mixed
 from graphlint.static.execute.library.distributions import attribute_of
 from graphlint.static.execute.library.imports import module_attribute, resolve
-from graphlint.static.execute.library.modules import set_requires_grad
+from graphlint.static.execute.library.modules import make_leaf, rebind, set_requires_grad
 from graphlint.static.execute.library.ops import apply_op, is_tensor
 from graphlint.static.execute.paths.classes import (
     find_method,
@@ -205,7 +205,7 @@ def set_attribute(
     if name == "grad":
         _note_grad_written(ex, state, value)
     if isinstance(owner, Sym):
-        state.attrs["attribute", owner.name, name] = value
+        _set_on_unknown(state, node, owner, name, value)
         return [state]
     found = state.object(owner) if isinstance(owner, Ref) else None
     if not isinstance(owner, Ref) or found is None:
@@ -237,6 +237,13 @@ def _note_grad_written(ex: Executor, state: State, value: Value) -> None:
     set_apart(state)
     if value != NONE:
         conclude(state)
+
+
+def _set_on_unknown(state: State, node: ir.Node, owner: Sym, name: str, value: Value) -> None:
+    if name == "requires_grad" and value == TRUE and owner.node is None:
+        rebind(state, owner, make_leaf(state, node))
+    else:
+        state.attrs["attribute", owner.name, name] = value
 
 
 def _setter(state: State, found: Instance, owner: Ref, name: str) -> Func | None:

@@ -13,7 +13,12 @@ from graphlint.static.execute.autograd.passes import run_pass
 from graphlint.static.execute.library import builtins, stdlib, unknown
 from graphlint.static.execute.library.distributions import DENSITY, make_distribution
 from graphlint.static.execute.library.items import every
-from graphlint.static.execute.library.modules import make_layer, make_optimizer, parameters
+from graphlint.static.execute.library.modules import (
+    make_layer,
+    make_leaf,
+    make_optimizer,
+    parameters,
+)
 from graphlint.static.execute.library.ops import (
     apply_inplace,
     apply_op,
@@ -37,7 +42,6 @@ from graphlint.static.execute.paths.values import (
     Ref,
     Scaler,
     Sym,
-    Tensor,
     Tuple,
     Value,
 )
@@ -189,15 +193,11 @@ def _wants_grad(keywords: Mapping[str, Value], default: bool = False) -> bool:
     return default if flag is None else not (isinstance(flag, Const) and not flag.value)
 
 
-def _leaf(state: State, node: ir.Node) -> Ref:
-    made = state.tensor(node)
-    state.put(made, Tensor(None, ("tensor", made.address)))
-    return made
-
-
 def _parameter(state: State, call: Invocation) -> Value:
     return (
-        _leaf(state, call.node) if _wants_grad(_with_flag(call), True) else state.tensor(call.node)
+        make_leaf(state, call.node)
+        if _wants_grad(_with_flag(call), True)
+        else state.tensor(call.node)
     )
 
 
@@ -209,7 +209,7 @@ def _with_flag(call: Invocation) -> Mapping[str, Value]:
 def _variable(state: State, call: Invocation) -> Value:
     """Wrap a tensor as programs of before torch 0.4 do: today that detaches it."""
     if _wants_grad(_with_flag(call)):
-        return _leaf(state, call.node)
+        return make_leaf(state, call.node)
     data = call.args[0] if call.args else None
     return state.tensor(call.node) if data is None or has_graph(state, data) else data
 
@@ -226,7 +226,7 @@ def _closed(ex: Executor, state: State, call: Invocation, name: str) -> Results:
 def _call_op(ex: Executor, state: State, call: Invocation, name: str, last: str) -> Results:
     args, keywords = call.args, call.keywords
     if makes(name) or last == "randn":
-        made = _leaf(state, call.node) if _wants_grad(keywords) else state.tensor(call.node)
+        made = make_leaf(state, call.node) if _wants_grad(keywords) else state.tensor(call.node)
         if last in SIZED:
             _note_length(state, made, args)
         return [(state, made)]

@@ -19,6 +19,8 @@ from graphlint.static.execute.library.modules import (
     asked_mode,
     call_optimizer,
     leaf_tensors,
+    make_leaf,
+    rebind,
     set_training,
 )
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor, note_tensor
@@ -185,15 +187,21 @@ def _of_unknown(ex: Executor, state: State, call: Invocation, owner: Sym, name: 
             note_tensor(state, owner)
             return [(state, apply_op(ex, state, call.node, name, (owner, *args), keywords))]
     if name == "requires_grad_" and owner.node is None:
-        made = state.tensor(call.node)
-        state.put(made, Tensor(None, ("tensor", made.address)))
-        return [(state, made)]
+        return [(state, _ask_gradients(state, call, owner))]
     return unknown.call_unknown(ex, state, call, Method(owner, name))
 
 
 def _is_sink(call: Invocation, name: str) -> bool:
     """Whether a method looks at what it is given; given nothing, `log` is that of a tensor."""
     return name in SINKS and (bool(call.values) or find_op(name) is None)
+
+
+def _ask_gradients(state: State, call: Invocation, owner: Sym) -> Value:
+    """Call `requires_grad_` of what may be a leaf, or a module: modules are told the flag."""
+    made = make_leaf(state, call.node)
+    if not call.values:
+        rebind(state, owner, made)
+    return made
 
 
 def _quiet(state: State, call: Invocation, owner: Sym, name: str) -> Value | None:

@@ -18,8 +18,10 @@ from graphlint.static.execute.paths.values import (
     FALSE,
     NONE,
     TRUE,
+    Address,
     Const,
     Dict,
+    Env,
     Instance,
     Layer,
     List,
@@ -157,6 +159,27 @@ def set_requires_grad(state: State, owner: Value, flag: Value) -> None:
     if not isinstance(flag, Const):
         state.unsure = state.unsure | changed
     state.frozen = state.frozen - changed if on else state.frozen | changed
+
+
+def make_leaf(state: State, node: ir.Node) -> Ref:
+    """Make a tensor that is a leaf, and wants gradients."""
+    made = state.tensor(node)
+    state.put(made, Tensor(None, ("tensor", made.address)))
+    return made
+
+
+def rebind(state: State, value: Sym, made: Ref) -> None:
+    """Let everything that is known to hold an unknown value hold what it turned out to be."""
+    if value.name[0] == "attribute":
+        state.attrs[value.name] = made
+    address: Address | None = state.env
+    while address is not None:
+        env = state.heap[address]
+        assert isinstance(env, Env)
+        held = {name: made for name, each in env.vars.items() if each == value}
+        if held:
+            state.heap[address] = replace(env, vars={**env.vars, **held})
+        address = env.parent
 
 
 def asked_mode(name: str, call: Invocation) -> Value:
