@@ -232,31 +232,24 @@ def _link_reuses(
 ) -> int | None:
     """Tell the passes that kept visited nodes; return the chain that this pass goes on with."""
     others = any(_is_own(state.graph[number]) for number in visited)
-    reused: dict[int, tuple[bool, bool]] = {}
-    within: dict[int, set[Loop]] = {}
     plain = plainly_reachable(state.graph, request.roots)
     picked = bool(picked_among(state, visited))
-    for number in visited:
-        node = state.graph[number]
-        if node.saves is NO:
-            continue
-        for keeper in state.kept.get(number, ()):
-            travels, certain = reused.get(keeper, (False, False))
-            surely = number in plain and not picked and _surely_saves(node, others)
-            certain = certain or surely
-            reused[keeper] = (travels or node in carried, certain)
-            within.setdefault(keeper, set()).update(node.frame.loops if node.frame else ())
     chains = []
-    for keeper, (travels, certain) in reused.items():
+    for keeper, numbers in _kept_by(state, visited).items():
         pending = state.pending.get(keeper)
         if pending is not None:
+            nodes = [state.graph[number] for number in numbers]
+            travels = any(node in carried for node in nodes)
+            seen = [state.graph[number] for number in numbers if number in plain and not picked]
+            certain = any(_surely_saves(node, others) for node in seen)
             certain = certain and not goes_past_second(state, pending.frame)
-            prebuilt = not picked and _is_built_before(state, request.roots, pending.frame)
+            prebuilt = not picked and _starts_before(state, request.roots, numbers, pending.frame)
             apart = pending.call is request.call and not pending.frame.precedes(state.frame)
             restarted = _innermost_loop(state.frame) not in pending.frame.loops
             reuse = Reuse(request.site, travels, certain, prebuilt, apart, restarted)
             if reuse not in pending.reuses:
-                around = pending.within | (within[keeper] & pending.frame.loops.keys())
+                loops = frozenset[Loop]().union(*(node.frame.loops for node in nodes if node.frame))
+                around = pending.within | (loops & pending.frame.loops.keys())
                 pending = replace(pending, reuses=(*pending.reuses, reuse), within=around)
                 state.pending[keeper] = pending
                 ex.records.reuse(pending)
@@ -269,6 +262,16 @@ def _link_reuses(
         if pending.chain in chains:
             state.pending[number] = replace(pending, chain=first, doubts=_in_chain(pending))
     return first
+
+
+def _kept_by(state: State, visited: Sequence[NodeId]) -> dict[int, list[NodeId]]:
+    """Sort the visited nodes that may save tensors by the earlier passes that kept them."""
+    found: dict[int, list[NodeId]] = {}
+    for number in visited:
+        if state.graph[number].saves is not NO:
+            for keeper in state.kept.get(number, ()):
+                found.setdefault(keeper, []).append(number)
+    return found
 
 
 def _is_own(node: Node) -> bool:
@@ -290,6 +293,18 @@ def _surely_saves(node: Node, among_others: bool) -> bool:
 def _innermost_loop(frame: Frame) -> Loop | None:
     """Return the innermost loop around a frame."""
     return next(((f.parent, f.place) for f in frame.chain() if f.kind == "loop"), None)
+
+
+def _starts_before(
+    state: State, roots: Sequence[NodeId], shared: Sequence[NodeId], earlier: Frame
+) -> bool:
+    """Whether a pass starts from what was built before the loop over it and an earlier one.
+
+    That may also be an object, such as a distribution, which code that is not known made of tensors
+    then.
+    """
+    made = [(number,) for number in shared if ("of tensors", number) in state.facts]
+    return any(_is_built_before(state, start, earlier) for start in (roots, *made))
 
 
 def _is_built_before(state: State, roots: Iterable[NodeId], earlier: Frame) -> bool:

@@ -20,7 +20,7 @@ from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.generators import put_off, restore
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import name_of
-from graphlint.static.execute.paths.skipping import skip_call
+from graphlint.static.execute.paths.skipping import made_of, skip_call
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     NONE,
@@ -184,8 +184,10 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     ex.called.add(function)
     if _too_deep(ex, state, function, call.values):
         ex.too_deep()
-        skip_call(state, call.node, func)
-        return unknown.call_unknown(ex, state, call, func)
+        results = unknown.call_unknown(ex, state, call, func)
+        for after, _ in results:
+            skip_call(after, call.node, func)
+        return results
     if ex.steps.hurried and _can_be_skipped(ex, state, func, call.values):
         ex.skip()
         return unknown.call_unknown(ex, state, call, func)
@@ -195,8 +197,8 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     if not ex.shares(function):
         return _run(ex, state, call, func)
     aside = state.fork()
-    results = ex.steps.within_share(function, lambda: _run(ex, state, call, func))
-    return _give_up(ex, aside, call, func) if results is None else results
+    followed = ex.steps.within_share(function, lambda: _run(ex, state, call, func))
+    return _give_up(ex, aside, call, func) if followed is None else followed
 
 
 def _give_up(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
@@ -208,12 +210,14 @@ def _give_up(ex: Executor, state: State, call: Invocation, func: Func) -> Result
     if ex.reaches(func.function):
         shared = [*given, *_shared(state, func)]
         unknown.hand_over(state, shared, func.function.name, risky=True)
-    skip_call(state, call.node, func)
     called = func if func.bound is None else Method(func.bound, func.function.name)
     grad, state.grad = state.grad, state.grad if func.grad is None else func.grad
     results = unknown.call_unknown(ex, state, call, called)
-    for after, _ in results:
+    for after, value in results:
         after.grad = grad
+        skip_call(after, call.node, func)
+        if func.function.name == "__init__":
+            made_of(after, func, value)
     return results
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from graphlint.static.execute.autograd.accumulated import note_strangers
 from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.autograd.leaks import release
 from graphlint.static.execute.autograd.merge import Flow, merge
-from graphlint.static.execute.paths.classes import find_method, members
+from graphlint.static.execute.paths.classes import find_method, holds_module, members
 from graphlint.static.execute.paths.graph import Leaf, reachable
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
@@ -22,6 +22,7 @@ from graphlint.static.execute.paths.values import (
     Func,
     Instance,
     Method,
+    NodeId,
     Optimizer,
     Ref,
     Sym,
@@ -221,7 +222,18 @@ def _result(state: State, node: ir.Node, func: Value, name: str, given: Sequence
     made = state.record(
         node, name or "call", nodes, leaves, MAYBE, saved_inputs=nodes, unknown=True, opaque=True
     )
+    if _has_tensor(nodes, leaves) and not any(holds_module(state, value) for value in given):
+        state.facts["of tensors", made] = True
     return state.sym(node, tag, made)
+
+
+def _has_tensor(nodes: Collection[NodeId], leaves: Collection[Leaf]) -> bool:
+    """Whether code got tensors to make something of, such as a distribution.
+
+    What the methods of such an object give is likely to share what it made. A wrapper around a
+    model makes no graph.
+    """
+    return bool(nodes) or any(leaf[0] == "tensor" for leaf in leaves)
 
 
 def _has_optimizer(state: State, given: Sequence[Value]) -> bool:

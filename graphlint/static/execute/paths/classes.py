@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.state import MAX_DEPTH, State, parts
 from graphlint.static.execute.paths.values import (
     Address,
     Class,
@@ -13,9 +13,11 @@ from graphlint.static.execute.paths.values import (
     External,
     Func,
     Instance,
+    Layer,
     Member,
     Ref,
     Sym,
+    Tuple,
     Value,
 )
 
@@ -56,6 +58,16 @@ def is_module(state: State, address: Address) -> bool:
         if isinstance(base, External) and is_module_name(base.name):
             return True
     return False
+
+
+def holds_module(state: State, value: Value, depth: int = MAX_DEPTH) -> bool:
+    """Whether a value is a module, or an object or container that has one."""
+    if isinstance(value, Tuple):
+        return depth > 0 and any(holds_module(state, item, depth - 1) for item in value.items)
+    found = state.object(value) if isinstance(value, Ref) else None
+    if isinstance(found, Layer) or (isinstance(found, Instance) and is_module(state, found.cls)):
+        return True
+    return depth > 0 and any(holds_module(state, part, depth - 1) for part in parts(found))
 
 
 def is_named_tuple(state: State, address: Address) -> bool:

@@ -89,14 +89,34 @@ def skip_uses(state: State) -> None:
 
 
 def skip_call(state: State, place: object, method: Func) -> None:
-    """Leave open what a method that is not followed has set on its object."""
+    """Leave open what a method that is not followed has set on its object.
+
+    What unknown code made of tensors may have changed, and will share the graph of these still.
+    """
     found = state.get(method.bound, Instance)
     if found is None or not isinstance(method.bound, Ref):
         return
     names = _written_by(state, found, method.function)
-    forgotten = {name: state.sym(place) for name in found.attrs if name in names}
+    forgotten: dict[str, Value] = {
+        name: state.sym(place, node=value.node if isinstance(value, Sym) else None)
+        for name, value in found.attrs.items()
+        if name in names
+    }
     if forgotten:
         state.put(method.bound, replace(found, attrs={**found.attrs, **forgotten}))
+
+
+def made_of(state: State, constructor: Func, made: Value) -> None:
+    """Give an object the graph of the tensors that a constructor which is not followed got."""
+    found = state.get(constructor.bound, Instance)
+    if found is None or not isinstance(constructor.bound, Ref) or not isinstance(made, Sym):
+        return
+    if ("of tensors", made.node) not in state.facts:
+        return
+    address = constructor.bound.address
+    names = _written_by(state, found, constructor.function) - found.attrs.keys()
+    held = {name: Sym(("attribute", address, name), made.node) for name in names}
+    state.put(constructor.bound, replace(found, attrs={**found.attrs, **held}))
 
 
 def _written_by(state: State, found: Instance, function: ir.Function) -> frozenset[str]:

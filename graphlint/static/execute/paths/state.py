@@ -330,7 +330,7 @@ class State:
             if found.node is not None:
                 yield found.node
         elif depth and isinstance(found, (List, Dict, Instance)):
-            for item in _parts(found):
+            for item in parts(found):
                 yield from self.handles(item, depth - 1)
 
     def nodes(self, value: Value | None) -> list[NodeId]:
@@ -350,7 +350,8 @@ class State:
         return None
 
 
-def _parts(found: Object) -> Iterator[Value]:
+def parts(found: Object | None) -> Iterator[Value]:
+    """Walk the values that a container or an instance has."""
     if isinstance(found, List):
         yield from found.items
     elif isinstance(found, Dict):
