@@ -8,12 +8,12 @@ goes over is another matter: no pass starts from it, but from what a model makes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from graphlint.static import ir
 from graphlint.static.execute.paths.frames import Frame
-from graphlint.static.execute.paths.graph import Node, reachable
+from graphlint.static.execute.paths.graph import Node, inputs_first, reachable
 from graphlint.static.execute.paths.numbers import comes_from_caller
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import Key, NodeId, Sym, source
@@ -27,7 +27,7 @@ GOES_ON = Doubt(Confidence.POSSIBLE, "whoever made the losses may differentiate 
 ITEMS = ("subscript", "item")
 OF_CONTAINERS = ("item", "value")
 """Names of unknown values that a loop over a container meets."""
-ITEM_OF = "item of"
+ITEM_OF, ARGUMENT, DIFFERENTIATED = "item of", "argument", "differentiated"
 PRODUCT = "product"
 """Marks nodes of unknown values, in `State.facts`, that were multiplied by others."""
 ARITHMETIC = frozenset(("Add", "Sub", "Mult", "Div", "Pow", "MatMult", "USub"))
@@ -49,6 +49,8 @@ def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
             state.facts[ITEM_OF, number] = value.name[1]
         if _is_product(value.name):
             state.facts[PRODUCT, number] = True
+        if is_argument(value.name):
+            state.facts[ARGUMENT, number] = True
         op = "result" if is_result(value.name) else FOREIGN_OP
         parts = _parts(value.name)
         below = tuple(dict.fromkeys(foreign_node(state, place, Sym(name)) for name in parts))
@@ -98,6 +100,12 @@ def is_result(name: object) -> bool:
     return isinstance(made, tuple) and made[:1] == ("made",)
 
 
+def is_argument(name: object) -> bool:
+    """Whether an unknown value is an argument, or a part of one."""
+    handed = source(name)
+    return isinstance(handed, tuple) and handed[:1] == ("parameter",)
+
+
 def may_be_tensor(value: Sym) -> bool:
     """Whether an unknown value may be a tensor: not a number, length or condition."""
     return _names_tensor(value.name)
@@ -114,6 +122,29 @@ def _names_tensor(name: object) -> bool:
 
 def _is_arithmetic(name: Key) -> bool:
     return name[0] == "number" and len(name) > 1 and name[1] in ARITHMETIC
+
+
+# ------------------------------------------------------------------------------ data of callers
+def data_among(state: State, visited: Sequence[NodeId]) -> set[NodeId]:
+    """Return the nodes of arguments that went through ops into layers, as inputs do.
+
+    Somebody else may have made an argument with a graph. What a layer is applied to is data more
+    often than not, though, and taken for data where it gets there without an op.
+    """
+    if not any((ARGUMENT, number) in state.facts for number in visited):
+        return set()
+    data, consumers = set[NodeId](), list[Node]()
+    for number in inputs_first(state.graph, visited):
+        node = state.graph[number]
+        made = bool(node.inputs) and not node.leaves and (node.op == FOREIGN_OP or not node.opaque)
+        if (ARGUMENT, number) in state.facts or (made and data.issuperset(node.inputs)):
+            data.add(number)
+        elif not data.isdisjoint(node.inputs):
+            consumers.append(node)
+    if consumers and all(node.leaves for node in consumers):
+        return {number for number in data if (DIFFERENTIATED, number) not in state.facts}
+    state.facts.update(((DIFFERENTIATED, number), True) for number in data)
+    return set()
 
 
 # ------------------------------------------------------------------------- losses of callers

@@ -56,8 +56,17 @@ class Past:
     manner: tuple[object, ...] | None
 
 
-def remember(ex: Executor, state: State, request: Request, visited: Sequence[NodeId]) -> int:
-    """Take note of a pass, and of the earlier ones that it meets; return its number."""
+def remember(
+    ex: Executor,
+    state: State,
+    request: Request,
+    visited: Sequence[NodeId],
+    shared: Sequence[NodeId],
+) -> int:
+    """Take note of a pass, and of the earlier ones that it meets; return its number.
+
+    `shared` are the visited nodes that others may visit, too.
+    """
     number = state.frames.name(state.frame, request.call, "pass", state.passes)
     past = Past(
         request.site,
@@ -69,7 +78,7 @@ def remember(ex: Executor, state: State, request: Request, visited: Sequence[Nod
         request.nodes is None and not request.some_inputs,
         _manner(ex, state, request),
     )
-    met = _met(state, visited)
+    met = _met(state, shared)
     for earlier in met:
         ex.records.meetings.encounters[_encounter(state, earlier, past, visited)] = None
     state.past[number] = past

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.autograd.foreign import FOREIGN, FOREIGN_OP, MIXED
+from graphlint.static.execute.autograd.foreign import FOREIGN, FOREIGN_OP, MIXED, data_among
 from graphlint.static.execute.autograd.holds import note_visit
 from graphlint.static.execute.autograd.meetings import remember
 from graphlint.static.execute.autograd.origins import graph_doubts, made_for_a_test
@@ -104,11 +104,13 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     carried = Carried(state, visited)
     if ex.records.telling:
         ex.records.tell(told(state, request.site, request.retains, request.creates, visited))
-    number = remember(ex, state, request, visited)
+    data = data_among(state, visited)
+    shared = [node for node in visited if node not in data]
+    number = remember(ex, state, request, visited, shared)
     freed = _report_freed(ex, state, request, visited, sure, carried)
     if not freed:
         _report_modified(ex, state, request, [n for n in visited if n in sure])
-    chain = _link_reuses(ex, state, request, visited, carried)
+    chain = _link_reuses(ex, state, request, shared, carried)
     saving = [node for node in visited if state.graph[node].saves is not NO]
     if request.asked and not request.creates:
         ex.records.keep_alone(request.at)
@@ -241,9 +243,10 @@ def _link_reuses(
             nodes = [state.graph[number] for number in numbers]
             travels = any(node in carried for node in nodes)
             seen = [state.graph[number] for number in numbers if number in plain and not picked]
-            certain = any(_surely_saves(node, others) for node in seen)
-            certain = certain and not goes_past_second(state, pending.frame)
-            prebuilt = not picked and _starts_before(state, request.roots, numbers, pending.frame)
+            followed = not goes_past_second(state, pending.frame)
+            certain = followed and any(_surely_saves(node, others) for node in seen)
+            given = numbers if followed else ()
+            prebuilt = not picked and _starts_before(state, request.roots, given, pending.frame)
             apart = pending.call is request.call and not pending.frame.precedes(state.frame)
             restarted = _innermost_loop(state.frame) not in pending.frame.loops
             reuse = Reuse(request.site, travels, certain, prebuilt, apart, restarted)

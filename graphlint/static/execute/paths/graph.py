@@ -117,7 +117,7 @@ def between(
     """
     leads: dict[NodeId, bool] = {}
     order = reachable(graph, roots)
-    for node in _inputs_first(graph, order):
+    for node in inputs_first(graph, order):
         made = graph[node]
         leads[node] = (
             bool(made.leaves & leaves)
@@ -127,7 +127,8 @@ def between(
     return [node for node in order if leads[node]]
 
 
-def _inputs_first(graph: Graph, order: list[NodeId]) -> Iterator[NodeId]:
+def inputs_first(graph: Graph, order: Iterable[NodeId]) -> Iterator[NodeId]:
+    """Walk some nodes and all below them, each behind its inputs."""
     done: set[NodeId] = set()
     for start in order:
         todo = [(start, False)]
