@@ -303,10 +303,12 @@ def _starts_before(
 ) -> bool:
     """Whether a pass starts from what was built before the loop over it and an earlier one.
 
-    That may also be an object, such as a distribution, which code that is not known made of tensors
-    then.
+    That may also be a tensor that each iteration hands to code which is not known, or an object,
+    such as a distribution, which such code made of tensors then.
     """
-    made = [(number,) for number in shared if ("of tensors", number) in state.facts]
+    graph = state.graph
+    saving = [n for n in shared if graph[n].saves is YES and not graph[n].unknown]
+    made = [(n,) for n in shared if n in saving or ("of tensors", n) in state.facts]
     return any(_is_built_before(state, start, earlier) for start in (roots, *made))
 
 
