@@ -16,7 +16,7 @@ from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import Node, inputs_first, reachable
 from graphlint.static.execute.paths.numbers import comes_from_caller
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.values import Key, NodeId, Sym, source
+from graphlint.static.execute.paths.values import PLAIN, Key, NodeId, Sym, source
 from graphlint.static.knowledge.facts import MAYBE
 from graphlint.trace import Confidence, Doubt
 
@@ -107,7 +107,7 @@ def is_argument(name: object) -> bool:
 
 
 def may_be_tensor(value: Sym) -> bool:
-    """Whether an unknown value may be a tensor: not a number, length or condition."""
+    """Whether an unknown value may be a tensor: no number, length, condition, array or setting."""
     return _names_tensor(value.name)
 
 
@@ -117,7 +117,13 @@ def _names_tensor(name: object) -> bool:
         return False
     if _is_arithmetic(name):
         return any(_names_tensor(operand) for operand in name[2:])
-    return name[0] not in NUMBERS
+    return name[0] not in NUMBERS and not is_plain(name)
+
+
+def is_plain(name: object) -> bool:
+    """Whether an unknown value comes from a library that knows nothing of graphs."""
+    made = source(name)
+    return isinstance(made, tuple) and made[:1] == (PLAIN,)
 
 
 def _is_arithmetic(name: Key) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.constants import follow
-from graphlint.static.execute.autograd.foreign import foreign_node, may_be_tensor
+from graphlint.static.execute.autograd.foreign import foreign_node, is_plain, may_be_tensor
 from graphlint.static.execute.autograd.passes import is_mixed
 from graphlint.static.execute.paths.graph import Leaf
 from graphlint.static.execute.paths.state import State
@@ -38,6 +38,8 @@ SHAPING = frozenset(
     "mean prod norm max min squeeze unsqueeze flatten unflatten roll pad clamp softmax".split()
 )
 """Ops whose first argument alone is a tensor: the others are sizes, places and bounds."""
+SETTINGS = frozenset("dtype device layout dim axis keepdim memory_format non_blocking".split())
+"""Keywords of ops that are never tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def is_tensor(state: State, value: Value | None) -> bool:
 
 def note_tensor(state: State, value: Value) -> None:
     """Note that an unknown value is used as nothing but a tensor can be."""
-    if isinstance(value, Sym):
+    if isinstance(value, Sym) and not is_plain(value.name):
         state.facts["tensor", value.name] = True
 
 
@@ -88,7 +90,7 @@ def apply_op(
     if op is None and cuts(name):
         return state.tensor(place)
     row = op or _row(state, name, args)
-    adopt_unknown(state, place, [*args, *keywords.values()])
+    adopt_unknown(state, place, [*args, *(v for k, v in keywords.items() if k not in SETTINGS)])
     inputs = op_inputs(state, row, args, keywords)
     node = record_op(state, place, name, row, inputs)
     made = _results(state, place, name, row, node, args, keywords)
