@@ -12,6 +12,7 @@ from graphlint.static.execute.autograd.holds import note_visit
 from graphlint.static.execute.autograd.meetings import remember
 from graphlint.static.execute.autograd.origins import graph_doubts, made_for_a_test
 from graphlint.static.execute.autograd.telling import told
+from graphlint.static.execute.autograd.wanted import leads_to, leaves_of, misses
 from graphlint.static.execute.paths.compiled import COMPILED_OP
 from graphlint.static.execute.paths.frames import Frame, Loop
 from graphlint.static.execute.paths.graph import (
@@ -42,6 +43,9 @@ from graphlint.trace import Broken, Clash, Confidence, Doubt, Form, Reuse, Site
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
 
+UNKNOWN_PATHS = Doubt(
+    Confidence.POSSIBLE, "how the graph leads to what gradients are wanted for can't be told"
+)
 CALLED_AGAIN = Doubt(Confidence.LIKELY, "no call is known that runs the method a second time")
 RENEWED = Doubt(
     Confidence.POSSIBLE, "another method may renew what this one keeps before it runs again"
@@ -61,6 +65,7 @@ class Request:
         some_inputs: gradients are wanted for some inputs only, whichever these are.
         weighted: the caller says what the roots' own gradients are.
         allows_unused: gradients may be wanted for what the roots don't come from.
+        paths: doubts about the graph, where what gradients are wanted for is not known to be in it.
     """
 
     call: ir.Call
@@ -78,6 +83,7 @@ class Request:
     some_inputs: bool = False
     weighted: bool = False
     allows_unused: bool = False
+    paths: frozenset[Doubt] = frozenset()
 
     @property
     def origin(self) -> Site | None:
@@ -96,11 +102,13 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     """Visit the nodes of a pass: report clashes, link reuses, then keep or free."""
     visited = reachable(state.graph, request.roots)
     sure = surely_reachable(state.graph, request.roots)
-    if request.nodes is not None and _leads_to(state, visited, request):
+    if request.nodes is not None and leads_to(state, visited, request):
         leaves = set(request.leaves or ())
         visited = between(state.graph, request.roots, set(request.nodes), leaves)
     elif request.nodes is not None:
         sure = set()
+        if misses(state, visited, request):
+            request = replace(request, paths=frozenset((UNKNOWN_PATHS,)))
     carried = Carried(state, visited)
     if ex.records.telling:
         ex.records.tell(told(state, request.site, request.retains, request.creates, visited))
@@ -125,23 +133,11 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
             state.freed[node] = Freed(request.call, request.site, number, request.doubts)
             state.kept.pop(node, None)
     if request.form is not Form.AUTOGRAD_GRAD:
-        reached = frozenset[Leaf]().union(*(state.graph[node].leaves for node in visited))
+        reached = leaves_of(state, visited)
         state.graded = state.graded | (reached - state.frozen)  # a frozen leaf accumulates nothing
     note_visit(ex, state, request.roots, visited)
     state.passes += 1
     return visited
-
-
-def _leads_to(state: State, visited: Sequence[NodeId], request: Request) -> bool:
-    """Whether what a pass wants gradients for is below its roots, all of it.
-
-    Torch refuses anything else, so that the graph has paths which are not known; unless the pass
-    allows for inputs that it has no use for, and all of its graph is known.
-    """
-    if request.allows_unused and not any(state.graph[number].unknown for number in visited):
-        return True
-    leaves = frozenset().union(*(state.graph[number].leaves for number in visited))
-    return (request.nodes or frozenset()) <= set(visited) and (request.leaves or set()) <= leaves
 
 
 class Carried:
@@ -358,7 +354,7 @@ def _keep(
         creates=request.creates,
         origin=request.origin,
         built=built,
-        doubts=doubts,
+        doubts=doubts | request.paths,
         open_ended=open_ended,
         compiled=any(node.op == COMPILED_OP for node in nodes),
         behind=_behind(state, request.call) if chain is None else frozenset(),
