@@ -37,8 +37,8 @@ def run_program(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance)
     """Run everything in some files that can run a backward pass, or evaluates a model.
 
     All top levels come first: what they call is judged there, and is no entry point any more. Then
-    come classes and the functions that no other mentions, what is still uncalled after that, and
-    last what only evaluates.
+    come the functions that no other mentions, which may make objects and call their methods,
+    classes, what is still uncalled after that, and last what only evaluates.
     """
     evaluating = Relevance(modules, names=EVALUATION_NAMES)
     for module in modules:
@@ -46,6 +46,8 @@ def run_program(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance)
         if matters or not relevant.only_calls(module) or len(modules) <= FEW_FILES:
             with ex.guarded(module.filename):
                 _run_top_level(ex, module, relevant.only_calls(module))
+    for module in modules:
+        _run_functions(ex, module, relevant)
     for wanted in (False, True):
         for module in modules:
             left = (f for f in functions_in(module.body) if f not in ex.called)
@@ -77,6 +79,24 @@ def _run_custom_functions(ex: Executor, module: ir.Module) -> None:
                 aside = state.fork()
                 aside.frame = entry_frame(ex, module, place)
                 run_forward(ex, aside, place, cls)
+
+
+def _run_functions(ex: Executor, module: ir.Module, relevant: Relevance) -> None:
+    """Run a file's functions that no other mentions, from what the file defines."""
+    defining = (each for each in module.body if isinstance(each, ir.FunctionDef))
+    if not any(_is_uncalled(ex, each.function, relevant) for each in defining):
+        return
+    with ex.guarded(module.filename):
+        ex.begin_file()
+        state = defined(ex, module)
+        for func in own_functions(ex, state, module):
+            if not relevant.mentioned(func.function):
+                _run_function(ex, state, module, func, relevant)
+
+
+def _is_uncalled(ex: Executor, function: ir.Function, relevant: Relevance) -> bool:
+    left = function not in ex.called and relevant.reaches(function)
+    return left and not relevant.mentioned(function)
 
 
 def defined(ex: Executor, module: ir.Module) -> State:
