@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
-from graphlint.static.execute.autograd.evaluations import FORWARD
+from graphlint.static.execute.autograd.evaluations import CALLER_DECIDES, FORWARD
 from graphlint.static.execute.autograd.holders import renewal
 from graphlint.static.execute.autograd.looks import is_only_looked_at
 from graphlint.static.execute.paths.frames import Frame
@@ -80,20 +80,30 @@ def tell_grown(ex: Executor, state: State, held: Held) -> None:
 
     A pass has freed its graph, or it is in a variable that is only looked at (`looks`).
     """
-    doubts = _doubts(state, held)
-    if doubts is None or not was_differentiated(state, held.added) or _holds_few(held):
+    doubts, looked_at = _doubts(state, held), is_only_looked_at(state.frame, held.name)
+    if doubts is None or _holds_few(held):
         return
+    if not was_differentiated(state, held.added):
+        if doubts or not looked_at or _goes_over_parts(held) or not _runs_layers(state, held):
+            return
+        doubts = frozenset((CALLER_DECIDES,)) if _entry(state) else doubts
     loop = held.loops[0]
     freed = [
         state.freed[number]
         for number in plainly_reachable(state.graph, held.added)
         if number in state.freed and _is_made_in(state.graph[number], loop, held)
     ]
-    if freed or is_only_looked_at(state.frame, held.name):
+    if freed or looked_at:
         doubts = doubts.union(*(f.doubts for f in freed))
-        found = _told(state, held, freed[0].site if freed else None, True, doubts)
+        differentiated = was_differentiated(state, held.added)
+        found = _told(state, held, freed[0].site if freed else None, differentiated, doubts)
         ex.records.hold(found, [place for _, place in held.loops])
         state.holds[held.place, held.frame] = replace(held, told=True)
+
+
+def _entry(state: State) -> Frame | None:
+    """Return the frame of the entry point that is run, None at a file's top level."""
+    return next((frame for frame in state.frame.chain() if frame.kind == "entry"), None)
 
 
 def _is_made_in(node: Node, loop: Loop, held: Held) -> bool:
@@ -105,7 +115,7 @@ def settle_holds(ex: Executor, state: State, escaping: Iterable[Value]) -> None:
     """Tell what a path kept to its end and never differentiated, unless others can reach it."""
     if not any(held.grown and not held.told for held in state.holds.values()):
         return
-    entry = next((f for f in state.frame.chain() if f.kind == "entry"), None)
+    entry = _entry(state)
     if entry is not None:
         if not isinstance(entry.place, ir.Function):
             return  # an object's: its users have what it keeps
