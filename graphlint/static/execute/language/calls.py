@@ -12,7 +12,13 @@ from graphlint.static.execute.autograd.gradients import in_entry
 from graphlint.static.execute.autograd.merge import Flow, Outcome, merge
 from graphlint.static.execute.language import instances
 from graphlint.static.execute.language.statements import run_block
-from graphlint.static.execute.library import externals, methods, modules, unknown
+from graphlint.static.execute.library import (
+    externals,
+    forward_hooks,
+    methods,
+    modules,
+    unknown,
+)
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.paths import classes
 from graphlint.static.execute.paths.compiled import is_compiled, join_outputs
@@ -120,10 +126,21 @@ def _super(state: State, node: ir.Node, given: Sequence[Value]) -> Value:
 def invoke(ex: Executor, state: State, call: Invocation, func: Value) -> Results:
     """Call whatever a value is."""
     compiled = is_compiled(state, func)
-    results = _dispatch(ex, state, call, func)
+    hooked = isinstance(func, (Ref, Sym)) and forward_hooks.has_hooks(state, func)
+    results = (_hooked if hooked else _dispatch)(ex, state, call, func)
     if compiled:
         return [(after, join_outputs(after, call.node, value)) for after, value in results]
     return results
+
+
+def _hooked(ex: Executor, state: State, call: Invocation, module: Value) -> Results:
+    """Call a module with forward hooks."""
+    return [
+        result
+        for before, given in forward_hooks.run_before(ex, state, call, module)
+        for after, value in _dispatch(ex, before, given, module)
+        for result in forward_hooks.run_after(ex, after, given, module, value)
+    ]
 
 
 def _dispatch(ex: Executor, state: State, call: Invocation, func: Value) -> Results:

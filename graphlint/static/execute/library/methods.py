@@ -13,7 +13,13 @@ from graphlint.static.execute.autograd.grad_reads import note_method
 from graphlint.static.execute.autograd.gradients import note_step
 from graphlint.static.execute.autograd.hooks import note_registered
 from graphlint.static.execute.autograd.passes import run_pass
-from graphlint.static.execute.library import containers, module_methods, tensor_methods, unknown
+from graphlint.static.execute.library import (
+    containers,
+    forward_hooks,
+    module_methods,
+    tensor_methods,
+    unknown,
+)
 from graphlint.static.execute.library.distributions import call_distribution
 from graphlint.static.execute.library.modules import (
     asked_mode,
@@ -38,6 +44,7 @@ from graphlint.static.execute.paths.values import (
     Layer,
     List,
     Method,
+    Object,
     Optimizer,
     Ref,
     Scaler,
@@ -70,7 +77,6 @@ TEXT_METHODS = frozenset(
 )
 CHAINED = frozenset(("manual_seed",))
 """Methods that return what they are called on, whatever they are given."""
-FORWARD_HOOKS = frozenset(("register_forward_hook", "register_forward_pre_hook"))
 NODE_HOOKS = frozenset(("register_hook", "register_prehook"))
 ENGINES = ("accelerator", "fabric", "engine", "strategy", "scaler", "trainer")
 """Names of objects whose `backward(loss)` runs a pass over their argument."""
@@ -86,8 +92,9 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
         ex.records.note_step(state.frame)
         note_step(state)
         conclude(state)
-    if name in FORWARD_HOOKS:
+    if name in forward_hooks.REGISTERING and _is_module(state, owner):
         note_forward_hook(state)
+        return [(state, forward_hooks.register(state, call, owner, name))]
     if isinstance(owner, Sym):
         return _of_unknown(ex, state, call, owner, name)
     if isinstance(owner, Super):
@@ -99,6 +106,11 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
     if isinstance(owner, Const):
         return [(state, _of_text(state, call, owner, name))]
     return unknown.call_unknown(ex, state, call, method)
+
+
+def _is_module(state: State, value: Value) -> bool:
+    """Whether a value is a module, or may be one."""
+    return isinstance(value, Sym) or isinstance(state.get(value, Object), (Layer, Instance))
 
 
 def _enter_context(state: State, manager: Value) -> Value:
@@ -211,6 +223,9 @@ def _quiet(state: State, call: Invocation, owner: Sym, name: str) -> Value | Non
         return owner
     if name in CHAINED:
         return owner
+    if name == "remove" and owner.name[0] == forward_hooks.HANDLE:
+        forward_hooks.remove(state, owner)
+        return NONE
     if name in NODE_HOOKS:
         kind, *rest = owner.name
         if kind == "attribute" and rest[1] == "grad_fn" and isinstance(rest[0], int):

@@ -48,7 +48,7 @@ RETURN_SELF = frozenset(
     "to cuda cpu double half float bfloat16 type share_memory compile apply xpu".split()
 )
 RETURN_NOTHING = frozenset(
-    "zero_grad load_state_dict register_forward_hook register_full_backward_hook "
+    "zero_grad load_state_dict register_full_backward_hook "
     "save_hyperparameters __init__ __setstate__".split()
 )
 ADD = frozenset(("add_module", "register_module"))
