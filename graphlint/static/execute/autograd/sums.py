@@ -117,7 +117,7 @@ def _terms_of(state: State, place: ir.Node, made: ir.Expr, nodes: Iterable[NodeI
         found = state.graph[number]
         if found.frame is not None and found.frame.precedes(state.frame):
             terms.carried.append(number)
-        elif found.place in own and found.frame is state.frame:
+        elif found.place in own and found.frame is state.frame and found.inputs:
             todo += found.inputs
         else:
             fresh.append(number)
