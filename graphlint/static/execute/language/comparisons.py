@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.grad_reads import note_compared
+from graphlint.static.execute.language.operators import own_comparison
 from graphlint.static.execute.library.ops import is_tensor
 from graphlint.static.execute.paths.branches import negate
 from graphlint.static.execute.paths.numbers import arithmetic, compare, is_exact
@@ -33,7 +34,8 @@ def comparison(ex: Executor, node: ir.Compare, state: State) -> Results:
     results: Results = []
     for after, (left, right) in ex.eval_each((node.left, node.right), state):
         note_compared(ex, after, left, right)
-        results.append((after, _compared(after, node, left, right)))
+        own = own_comparison(ex, after, node, node.op, left, right)
+        results += [(after, _compared(after, node, left, right))] if own is None else own
     return results
 
 

@@ -12,6 +12,7 @@ from graphlint.static.execute.autograd.merge import NEXT, Outcome
 from graphlint.static.execute.autograd.sums import note_rebuilt, note_sum
 from graphlint.static.execute.language import calls
 from graphlint.static.execute.language.expressions import binary
+from graphlint.static.execute.language.operators import own_arithmetic
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.targets import assign
 from graphlint.static.execute.library.imports import import_all, import_value
@@ -80,9 +81,13 @@ def aug_assign(ex: Executor, node: ir.AugAssign, state: State) -> list[Outcome]:
             note_stored(ex, after, node, left, more.values)
             outcomes.append((after, NEXT))
             continue
-        value = binary(ex, after, node, node.op, left, right)
-        note_sum(ex, after, node, right, value)
-        outcomes += [(done, NEXT) for done in assign(ex, after, node.target, value, node)]
+        own = own_arithmetic(ex, after, node, node.op, left, right, own="i")
+        if own is None:
+            own = [(after, binary(ex, after, node, node.op, left, right))]
+        for done, value in own:
+            if value != left:  # an object that takes it in sums it up itself
+                note_sum(ex, done, node, right, value)
+            outcomes += [(s, NEXT) for s in assign(ex, done, node.target, value, node)]
     return outcomes
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.foreign import may_be_tensor
 from graphlint.static.execute.language import calls
 from graphlint.static.execute.language.comparisons import comparison
 from graphlint.static.execute.language.comprehensions import comprehension
+from graphlint.static.execute.language.operators import own_arithmetic, own_sign
 from graphlint.static.execute.language.unbound import is_unbound
 from graphlint.static.execute.library import subscripts
 from graphlint.static.execute.library.attributes import get_attribute
+from graphlint.static.execute.library.dictionaries import UNKNOWN, overlaid
 from graphlint.static.execute.library.externals import BUILTINS
 from graphlint.static.execute.library.imports import resolve
 from graphlint.static.execute.library.items import every
@@ -123,24 +125,25 @@ def _dict(ex: Executor, node: ir.Dict, state: State) -> Results:
     results: Results = []
     for after, values in ex.eval_each(parts, state):
         queue = list(values)
-        items: dict[Any, Value] = {}
-        is_open = False
+        made = Dict({})
         for key, _ in node.items:
-            if key is not None:
-                name = subscripts.dict_key(queue.pop(0))
-                items[name] = queue.pop(0)
-                continue
-            spread = after.get(queue.pop(0), Dict)
-            items.update(spread.items if spread else {})
-            is_open = is_open or spread is None or spread.open
-        results.append((after, after.new(node, Dict(items, is_open))))
+            first = queue.pop(0)
+            if key is None:
+                spread = after.get(first, Dict) or UNKNOWN
+            else:
+                spread = Dict({subscripts.dict_key(first): queue.pop(0)})
+            made = overlaid(after, node, made, spread)
+        results.append((after, after.new(node, made)))
     return results
 
 
 def _unary(ex: Executor, node: ir.Unary, state: State) -> Results:
     results: Results = []
     for after, value in ex.eval(node.operand, state):
-        if node.op == "Not":
+        own = own_sign(ex, after, node, node.op, value)
+        if own is not None:
+            results += own
+        elif node.op == "Not":
             results += _not(after, value)
         elif is_tensor(after, value) or has_graph(after, value):
             name = "neg" if node.op == "USub" else "bitwise_not" if node.op == "Invert" else "alias"
@@ -187,10 +190,13 @@ def _decided(left: Value, way: bool) -> Value:
 
 
 def _binary(ex: Executor, node: ir.Binary, state: State) -> Results:
-    return [
-        (after, binary(ex, after, node, node.op, left, right))
-        for after, (left, right) in ex.eval_each((node.left, node.right), state)
-    ]
+    results: Results = []
+    for after, (left, right) in ex.eval_each((node.left, node.right), state):
+        own = own_arithmetic(ex, after, node, node.op, left, right)
+        if own is None:
+            own = [(after, binary(ex, after, node, node.op, left, right))]
+        results += own
+    return results
 
 
 def binary(ex: Executor, state: State, node: ir.Node, op: str, left: Value, right: Value) -> Value:
@@ -200,6 +206,9 @@ def binary(ex: Executor, state: State, node: ir.Node, op: str, left: Value, righ
             if op in REFLECTED and not _is_tensorish(state, left):
                 return apply_op(ex, state, node, REFLECTED[op], (right, left))
             return apply_op(ex, state, node, OPERATORS.get(op, "floor_divide"), (left, right))
+    if op == "BitOr" and (state.get(left, Dict) or state.get(right, Dict)):
+        below, above = (state.get(value, Dict) or UNKNOWN for value in (left, right))
+        return state.new(node, overlaid(state, node, below, above))
     if _is_list(state, left) or _is_list(state, right):
         return _join(ex, state, node, op, left, right)
     known = arithmetic(op, left, right)

@@ -132,6 +132,8 @@ def _of_instance(
     if isinstance(method, Func) and method.kind == "cached":
         results = ex.invoke(state, Invocation(node), method)
         return [(s, v) for s, v in results for s in set_attribute(ex, s, node, owner, name, v)]
+    if isinstance(method, Ref) and find_method(state, method, "__get__"):
+        return [(state, Sym(("attribute", owner.address, name)))]  # a descriptor's own business
     if method is not None:
         return [(state, method)]
     if name == "__class__":

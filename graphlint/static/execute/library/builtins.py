@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.foreign import may_be_tensor
 from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.library.attributes import get_attribute, set_attribute
+from graphlint.static.execute.library.dictionaries import of_keywords, overlaid
 from graphlint.static.execute.library.items import Items, every, gather
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.library.subscripts import dict_key
 from graphlint.static.execute.library.unknown import call_unknown
 from graphlint.static.execute.paths.branches import truth
+from graphlint.static.execute.paths.classes import find_method
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.lengths import length
 from graphlint.static.execute.paths.numbers import (
@@ -32,6 +34,7 @@ from graphlint.static.execute.paths.values import (
     Const,
     Dict,
     Enumerate,
+    Env,
     External,
     Func,
     Instance,
@@ -89,7 +92,13 @@ def _zip(ex: Executor, state: State, call: Invocation) -> Results:
 
 
 def _len(ex: Executor, state: State, call: Invocation) -> Results:
-    return [(state, length(state, call.args[0]) if call.args else state.sym(call.node))]
+    if not call.args:
+        return [(state, state.sym(call.node))]
+    counted = call.args[0]
+    own = find_method(state, counted, "__len__") if isinstance(counted, Ref) else None
+    if own is not None:
+        return ex.invoke(state, Invocation(call.node), own)
+    return [(state, length(state, counted))]
 
 
 def make_list(ex: Executor, state: State, call: Invocation) -> Results:
@@ -117,25 +126,23 @@ def _reversed(ex: Executor, state: State, call: Invocation) -> Results:
 
 
 def _dict(ex: Executor, state: State, call: Invocation) -> Results:
-    items, is_open = _entries(ex, state, call.node, call.args[0]) if call.args else ({}, False)
-    items.update({k: v for k, v in call.keywords.items() if k != "**"})
-    return [(state, state.new(call.node, Dict(items, is_open or "**" in call.keywords)))]
+    found = _entries(ex, state, call.node, call.args[0]) if call.args else Dict({})
+    made = overlaid(state, call.node, found, of_keywords(call.keywords))
+    return [(state, state.new(call.node, made))]
 
 
-def _entries(
-    ex: Executor, state: State, node: ir.Node, given: Value
-) -> tuple[dict[Any, Value], bool]:
-    """Return what a dictionary is made of, and whether there may be more entries."""
+def _entries(ex: Executor, state: State, node: ir.Node, given: Value) -> Dict:
+    """Return what a dictionary is made of."""
     found = state.get(given, Dict)
     if found:
-        return dict(found.items), found.open
+        return Dict(found.items, found.open)
     pairs = all_items(ex, state, node, given)
     known = {
         dict_key(pair.items[0]): pair.items[1]
         for pair in pairs.values
         if isinstance(pair, Tuple) and len(pair.items) == 2
     }
-    return known, pairs.skips or len(known) < len(pairs.values)
+    return Dict(known, pairs.skips or len(known) < len(pairs.values))
 
 
 def _sum(ex: Executor, state: State, call: Invocation) -> Results:
@@ -226,21 +233,6 @@ def _first(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, call.args[0] if call.args else NONE)]
 
 
-def _next(ex: Executor, state: State, call: Invocation) -> Results:
-    found = state.get(call.args[0], List) if call.args else None
-    if found and found.items:
-        return [(state, _another(state, call.node, found.items[0]))]
-    return [(state, state.sym(call.node, "item"))]
-
-
-def _another(state: State, place: ir.Node, item: Value) -> Value:
-    """Return an item like one that an iterator gave: data is not the same each time."""
-    if isinstance(item, Tuple):
-        return Tuple(tuple(_another(state, place, part) for part in item.items))
-    unknown_data = isinstance(item, Sym) and item.node is None
-    return state.sym(place, "item") if unknown_data else item
-
-
 def _isinstance(ex: Executor, state: State, call: Invocation) -> Results:
     args = call.args
     if len(args) < 2:
@@ -299,6 +291,14 @@ def _globals(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, state.new(call.node, Dict(state.global_variables(), True)))]
 
 
+def _locals(ex: Executor, state: State, call: Invocation) -> Results:
+    """Make a dictionary of a function's variables."""
+    found = state.heap[state.env]
+    known = found.vars.items() if isinstance(found, Env) else ()
+    variables = {name: value for name, value in known if not name.startswith("__")}
+    return [(state, state.new(call.node, Dict(variables)))]
+
+
 def _print(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, NONE)]
 
@@ -312,7 +312,6 @@ HANDLERS: Mapping[str, Handler] = {
     "sorted": make_list,
     "set": make_list,
     "frozenset": make_list,
-    "iter": make_list,
     "tuple": _tuple,
     "reversed": _reversed,
     "dict": _dict,
@@ -330,9 +329,9 @@ HANDLERS: Mapping[str, Handler] = {
     "bool": _bool,
     "eval": _eval,
     "globals": _globals,
+    "locals": _locals,
     "getattr": _getattr,
     "setattr": _setattr,
-    "next": _next,
     "isinstance": _isinstance,
     "id": _id,
     "print": _print,

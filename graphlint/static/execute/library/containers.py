@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.autograd.holds import note_stored
+from graphlint.static.execute.library.dictionaries import of_keywords, overlaid
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.subscripts import dict_key
 from graphlint.static.execute.library.unknown import hand_over, is_risky
@@ -90,10 +90,10 @@ def call_dict(
         state.put(owner, replace(found, items=dict(kept)))
         return [(state, Tuple((_key(key), value)))]
     if name == "update":
-        given = _entries(ex, state, call.node, call.args[0]) if call.args else {}
-        merged = {**found.items, **(given or {}), **call.keywords}
-        state.put(owner, Dict(merged, found.open or given is None))
-        note_stored(ex, state, call.node, owner, [*(given or {}).values(), *call.keywords.values()])
+        given = _entries(ex, state, call.node, call.args[0]) if call.args else Dict({})
+        given = overlaid(state, call.node, given, of_keywords(call.keywords))
+        state.put(owner, overlaid(state, call.node, found, given))
+        note_stored(ex, state, call.node, owner, list(given.items.values()))
         return [(state, NONE)]
     if name == "clear":
         state.put(owner, Dict({}))
@@ -103,11 +103,11 @@ def call_dict(
     return [(state, state.sym(call.node))]
 
 
-def _entries(ex: Executor, state: State, node: ir.Node, given: Value) -> Mapping[Any, Value] | None:
-    """Return the entries of a dictionary or of pairs; None where they are not all known."""
+def _entries(ex: Executor, state: State, node: ir.Node, given: Value) -> Dict:
+    """Return what a dictionary or pairs have of entries."""
     found = state.get(given, Dict)
     if found is not None:
-        return found.items
+        return found
     pairs = every(ex, state, given, node)
     entries = {
         dict_key(pair.items[0]): pair.items[1]
@@ -115,7 +115,7 @@ def _entries(ex: Executor, state: State, node: ir.Node, given: Value) -> Mapping
         if isinstance(pair, Tuple) and len(pair.items) == 2
     }
     known = pairs.length is None and len(entries) == len(pairs.values)
-    return entries if known else None
+    return Dict(entries, not known)
 
 
 def _key(key: object) -> Value:

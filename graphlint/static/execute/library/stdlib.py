@@ -1,8 +1,7 @@
-"""Functions of the standard library: `functools`, `itertools`, `collections`, `copy` and others."""
+"""Functions of the standard library: `functools`, `collections`, `copy` and others."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.autograd.holds import BOUNDED, LARGE
 from graphlint.static.execute.library.builtins import Handler, all_items, make_list
-from graphlint.static.execute.library.items import Items, every
+from graphlint.static.execute.library.items import every
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 
 NAMED_TUPLE = External("typing.NamedTuple")
-MOST_PRODUCTS = 8
-"""How many pairs of a product are looked at."""
 
 
 def _deque(ex: Executor, state: State, call: Invocation) -> Results:
@@ -66,6 +63,13 @@ def _partial(ex: Executor, state: State, call: Invocation) -> Results:
     if not call.args:
         return [(state, state.sym(call.node))]
     return [(state, Partial(call.args[0], tuple(call.args[1:]), tuple(call.keywords.items())))]
+
+
+def _partial_method(ex: Executor, state: State, call: Invocation) -> Results:
+    return [
+        (after, replace(value, method=True) if isinstance(value, Partial) else value)
+        for after, value in _partial(ex, state, call)
+    ]
 
 
 def _reduce(ex: Executor, state: State, call: Invocation) -> Results:
@@ -107,16 +111,6 @@ def _fold(
     return results
 
 
-def _product(ex: Executor, state: State, call: Invocation) -> Results:
-    columns = [all_items(ex, state, call.node, value) for value in call.args]
-    rows = itertools.product(*(column.values for column in columns))
-    items = tuple(Tuple(row) for row in itertools.islice(rows, MOST_PRODUCTS))
-    length = next((column.length for column in columns if column.length is not None), None)
-    if "repeat" in call.keywords:
-        length = state.sym(call.node, "length")
-    return [(state, state.new(call.node, List(items, length)))]
-
-
 def _field(ex: Executor, state: State, call: Invocation) -> Results:
     """Declare a dataclass's field: its default, or what makes one for each object."""
     if "default_factory" in call.keywords:
@@ -133,15 +127,6 @@ def _named_tuple(ex: Executor, state: State, call: Invocation) -> Results:
         items = every(ex, state, given, call.node).values
         names = [str(item.value) for item in items if isinstance(item, Const)]
     return [(state, state.new(call.node, Class("namedtuple", (NAMED_TUPLE,), {}, tuple(names))))]
-
-
-def _from_iterable(ex: Executor, state: State, call: Invocation) -> Results:
-    parts = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
-    inner = [all_items(ex, state, call.node, part) for part in parts.values]
-    items = tuple(value for part in inner for value in part.values)
-    lengths = [parts.length, *(part.length for part in inner)]
-    length = next((known for known in lengths if known is not None), None)
-    return [(state, state.new(call.node, List(items, length)))]
 
 
 def _deepcopy(ex: Executor, state: State, call: Invocation) -> Results:
@@ -213,10 +198,9 @@ HANDLERS: Mapping[str, Handler] = {
     "queue.LifoQueue": _queue,
     "collections.defaultdict": _defaultdict,
     "functools.partial": _partial,
+    "functools.partialmethod": _partial_method,
     "functools.reduce": _reduce,
     "itertools.accumulate": _accumulate,
-    "itertools.product": _product,
-    "itertools.chain.from_iterable": _from_iterable,
     "asyncio.Queue": _queue,
     "collections.namedtuple": _named_tuple,
     "dataclasses.field": _field,

@@ -15,6 +15,7 @@ from graphlint.static.execute.paths.values import (
     Instance,
     Layer,
     Member,
+    Partial,
     Ref,
     Sym,
     Tuple,
@@ -143,4 +144,6 @@ def find_method(state: State, owner: Ref, name: str, after: Address | None = Non
 def _bind(value: Value, owner: Value, cls: Ref) -> Value:
     if isinstance(value, Func) and value.kind != "static":
         return replace(value, bound=cls if value.kind == "class" else owner)
+    if isinstance(value, Partial) and value.method:
+        return replace(value, func=_bind(value.func, owner, cls))
     return value

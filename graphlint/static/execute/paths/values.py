@@ -154,11 +154,12 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """`functools.partial(func, *args, **keywords)`."""
+    """`functools.partial(func, *args, **keywords)`; a `method` is bound as a function is."""
 
     func: Value
     args: tuple[Value, ...]
     keywords: tuple[tuple[str, Value], ...]
+    method: bool = False
 
 
 @dataclass(frozen=True, slots=True)
