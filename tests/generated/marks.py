@@ -123,8 +123,9 @@ def _climbs(lives: Lives) -> int:
 
 
 def _goes_on(counts: list[int]) -> bool:
-    falls = any(after < before for before, after in pairwise(counts))
-    return not falls and counts[-1] > counts[-3] and counts[-1] - counts[0] >= len(counts) - 1
+    steps = [after - before for before, after in pairwise(counts)]
+    rises = sum(step > 0 for step in steps)
+    return min(steps) >= 0 and rises > 1 and counts[-1] > counts[-3] and sum(steps) >= len(steps)
 
 
 def _rises(lives: Lives) -> bool:

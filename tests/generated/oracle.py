@@ -11,6 +11,7 @@ from .facts import Clash, Fact, Row, Start, view
 from .marks import Mark, find_marks
 from .places import Source, parse
 from .program import Program
+from .repairs import find_repairs
 
 UNNEEDED = "unneeded"
 NEEDED = "needed"
@@ -56,7 +57,8 @@ class Judgement:
     Attributes:
         sites: the calls and their verdicts, in source order.
         clashes: graphs that are visited after they changed.
-        marks: what is true of stores, of differentiable gradients and of kept gradients.
+        marks: what is true of stores, of differentiable gradients, of kept gradients
+            and of the repairs of needed flags.
         settings: in how many settings the program ran.
         crashes: torch refuses a pass in one of them.
         errors: what else went wrong in any of them.
@@ -88,7 +90,7 @@ def examine(program: Program) -> Judgement:
         settings=len(starts),
         crashes=any(seen.crashes for seen in views),
         errors=tuple(seen.error for seen in views if seen.error),
-        marks=tuple(find_marks(starts, views)),
+        marks=(*find_marks(starts, views), *find_repairs(starts, views)),
     )
 
 

@@ -21,6 +21,8 @@ class Control:
         cut: the numbers of the stores that store without the graph.
         create: a call and whether it makes differentiable gradients, whatever it says.
         forget: a call of `retain_grad` that does nothing.
+        joined: pairs of executions: the earlier one is run together with the later one.
+        blocked: executions, and the numbers of the nodes that their gradients don't get through.
     """
 
     retain_all: bool = False
@@ -32,6 +34,8 @@ class Control:
     cut: frozenset[int] = frozenset()
     create: tuple[ast.Call, bool] | None = None
     forget: ast.Call | None = None
+    joined: tuple[tuple[int, int], ...] = ()
+    blocked: tuple[tuple[int, frozenset[int]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class Outcome:
         stored: the numbers of the stores that stored a graph.
         missed: the numbers of the reads of a gradient that a pass did not leave.
         retained: the calls of `retain_grad`.
+        steps: numbers that each step of an optimizer makes of its parameters and gradients.
     """
 
     executions: tuple[Execution, ...]
@@ -99,3 +104,4 @@ class Outcome:
     stored: frozenset[int] = frozenset()
     missed: frozenset[int] = frozenset()
     retained: frozenset[ast.Call] = frozenset()
+    steps: tuple[float, ...] = ()

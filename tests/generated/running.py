@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from .counting import counted
 from .hooks import ITERATION_HOOK, LOOP_HOOK, READ_HOOK, STORE_HOOK
@@ -30,7 +31,7 @@ def run(source: Source, setting: Setting, control: Control, main: str = MAIN) ->
     """Run a program once, from a fresh state, and say what it did."""
     watch = Watch(source, control)
     counting = counted(watch.population) if control.count else contextlib.nullcontext()
-    with _patched(watch), _in_place(control), counting:
+    with _patched(watch), _in_place(control), counting, _stepping(watch):
         printed, error = execute(source.codes, setting, main, _hooks(watch))
     return Outcome(
         tuple(watch.executions),
@@ -40,6 +41,7 @@ def run(source: Source, setting: Setting, control: Control, main: str = MAIN) ->
         frozenset(watch.stored),
         frozenset(watch.missed),
         frozenset(watch.retained),
+        tuple(watch.steps),
     )
 
 
@@ -102,6 +104,16 @@ def _patched(watch: Watch) -> Iterator[None]:
         mock.patch.object(torch.Tensor, "retain_grad", _retain_grad(watch)),
     ):
         yield
+
+
+@contextlib.contextmanager
+def _stepping(watch: Watch) -> Iterator[None]:
+    """Take note of each step of an optimizer."""
+    handle = register_optimizer_step_post_hook(watch.step)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _in_place(control: Control) -> contextlib.AbstractContextManager[Any]:

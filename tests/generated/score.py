@@ -32,6 +32,7 @@ from .oracle import (
     examine,
 )
 from .program import MAIN, Program
+from .repairs import COMBINABLE, DETACHABLE
 
 if TYPE_CHECKING:
     from graphlint.findings import Finding
@@ -42,6 +43,8 @@ CODES = {
     "RG103": LAST,
     "RG104": REDUNDANT,
     "RG105": STEP,
+    "RG106": COMBINABLE,
+    "RG107": DETACHABLE,
     "RG108": MISSING,
     "RG201": LEAK,
     "RG202": LEAK,
@@ -50,7 +53,15 @@ CODES = {
     "RG401": MISSING_RETAIN_GRAD,
     "RG402": UNNEEDED_RETAIN_GRAD,
 }
-MARKED = (LEAK, UNNEEDED_CREATE, MISSING_CREATE, UNNEEDED_RETAIN_GRAD, MISSING_RETAIN_GRAD)
+MARKED = (
+    LEAK,
+    UNNEEDED_CREATE,
+    MISSING_CREATE,
+    UNNEEDED_RETAIN_GRAD,
+    MISSING_RETAIN_GRAD,
+    COMBINABLE,
+    DETACHABLE,
+)
 REPORTED = ("certain", "likely")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import Queue
 from types import FrameType
@@ -20,6 +21,7 @@ from .places import Source, find_flag, program_frames
 MOST_PASSES = 300
 MOST_ITERATIONS = 3000
 HOLDERS = (list, dict, set, deque, Queue, torch.Tensor)
+FLAGS = {"retain_graph", "create_graph", "inputs"}
 ORIGINALS: dict[str, Callable[..., Any]] = {
     "backward": torch.Tensor.backward,
     "autograd.backward": torch.autograd.backward,
@@ -51,6 +53,8 @@ class Watch:
     missed: set[int] = field(default_factory=set)
     retained: set[ast.Call] = field(default_factory=set)
     passed: dict[int, Node] = field(default_factory=dict)
+    steps: list[float] = field(default_factory=list)
+    waiting: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
     def loop(self, loop: str) -> None:
         """Note that a loop is about to start."""
@@ -97,6 +101,9 @@ class Watch:
         number = len(self.executions)
         if number >= MOST_PASSES:
             raise RunawayError
+        for name, value in arguments.items():
+            if isinstance(value, Iterator):
+                arguments[name] = list(value)
         execution = self._describe(kind, frame, arguments)
         self.executions.append(execution)
         if not execution.creates:
@@ -106,14 +113,37 @@ class Watch:
             arguments["create_graph"] = self.control.create[1]
             if self.control.create[1] or arguments.get("retain_graph") is None:
                 arguments["retain_graph"] = True
+        if number in dict(self.control.joined):
+            self.waiting.setdefault(dict(self.control.joined)[number], []).append(arguments)
+            return None
+        if number in self.waiting:
+            kind, arguments = "autograd.backward", _joined([*self.waiting.pop(number), arguments])
         try:
-            return ORIGINALS[kind](**arguments)
+            with self._blocked(number):
+                return ORIGINALS[kind](**arguments)
         except RuntimeError as error:
             reason = _reason(error)
             self.executions[number] = _with_error(execution, reason)
             if self.control.tolerant and reason != "other":
                 return _zeros(arguments)
             raise
+
+    def step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        """Note what numbers an optimizer's parameters and their gradients make after its step."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self.steps += [sum(map(_fingerprint, each)) for each in (parameters, gradients)]
+
+    @contextlib.contextmanager
+    def _blocked(self, number: int) -> Iterator[None]:
+        """Let no gradient of an execution through the nodes that the control names."""
+        nodes = [self.held[each] for each in dict(self.control.blocked).get(number, ())]
+        handles = [node.register_prehook(_nothing) for node in nodes]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def _describe(self, kind: str, frame: FrameType, arguments: dict[str, Any]) -> Execution:
         call = self.source.call_of(frame)
@@ -187,6 +217,29 @@ def _roots(arguments: dict[str, Any]) -> list[Any]:
 def _inputs(arguments: dict[str, Any]) -> list[Any] | None:
     inputs = arguments.get("inputs")
     return None if inputs is None else _listed(inputs)
+
+
+def _joined(passes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the arguments of one pass for several; the flags are the last one's."""
+    roots = [root for each in passes for root in _roots(each)]
+    seeds = [seed for each in passes for seed in _seeds(each)]
+    flags = {name: value for name, value in passes[-1].items() if name in FLAGS}
+    return {"tensors": roots, "grad_tensors": seeds, **flags}
+
+
+def _seeds(arguments: dict[str, Any]) -> list[Any]:
+    seeds = arguments.get("gradient", arguments.get("grad_tensors"))
+    return [None] * len(_roots(arguments)) if seeds is None else _listed(seeds)
+
+
+def _fingerprint(tensor: torch.Tensor) -> float:
+    """Return a number in which changes that cancel each other out in a sum show."""
+    values = tensor.detach().double().flatten()
+    return float(values @ torch.arange(len(values), dtype=torch.double).cos())
+
+
+def _nothing(gradients: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(None if each is None else torch.zeros_like(each) for each in gradients)
 
 
 def _zeros(arguments: dict[str, Any]) -> Any:
