@@ -33,6 +33,7 @@ from generated.oracle import (
     judge,
 )
 from generated.program import MAIN, Program, Setting, Switch
+from generated.repairs import COMBINABLE, DETACHABLE
 from generated.score import Found, score_judged
 from generated.templating import fill, templates
 
@@ -223,6 +224,39 @@ LOOP = "total, kept = 0.0, []\nfor i in range(6):\n    loss = (w * i).exp().sum(
 )
 def test_marks(text: str, expected: set[tuple[int, str]]) -> None:
     marks = examine(program(text)).marks
+    assert {(mark.place[1], mark.verdict) for mark in marks} == expected
+
+
+TWO_NETS = (
+    "v = torch.ones(3, requires_grad=True)\nfirst = torch.optim.SGD([v], 0.1)\n"
+    "second = torch.optim.SGD([w], 0.1)\ny = w.exp()\n"
+)
+KEPT = "(v * y).sum().backward(retain_graph=True)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (KEPT + "y.sum().backward()\nsecond.step()", {(7, COMBINABLE)}),
+        (KEPT + "print(w.grad)\ny.sum().backward()\nsecond.step()", set()),
+        (KEPT + "w.grad.clamp_(-1, 1)\ny.sum().backward()\nsecond.step()", set()),
+        (
+            KEPT + "first.step()\nsecond.zero_grad()\ny.sum().backward()\nsecond.step()",
+            {(7, DETACHABLE)},
+        ),
+        (
+            KEPT + "second.zero_grad()\ny.sum().backward()\nfirst.step()\nsecond.step()",
+            {(7, DETACHABLE)},
+        ),
+        (KEPT + "first.step()\ny.sum().backward()\nsecond.step()", set()),
+        (
+            "for k in range(3):\n    (y * k).sum().backward(retain_graph=k < 2)\nsecond.step()",
+            set(),
+        ),
+    ],
+)
+def test_repairs(text: str, expected: set[tuple[int, str]]) -> None:
+    marks = examine(program(TWO_NETS + text)).marks
     assert {(mark.place[1], mark.verdict) for mark in marks} == expected
 
 
