@@ -49,13 +49,13 @@ def _kept(seen: View) -> dict[ast.Call, Sharing]:
 
 
 def _repair(start: Start, seen: View, sharing: Sharing) -> str | None:
+    if _detachable(start, seen, sharing):
+        return DETACHABLE
     for number, later in sharing.items():
         passes = [seen.survey.executions[n] for n in (number, *later)]
         calls = [(each.call, each.path) for each in passes]
         if len({*calls}) < len(calls):
             return None  # a loop repeats one of them
-    if _detachable(start, seen, sharing):
-        return DETACHABLE
     return COMBINABLE if _combinable(start, seen, sharing) else None
 
 
