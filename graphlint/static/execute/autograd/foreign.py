@@ -28,6 +28,8 @@ ITEMS = ("subscript", "item")
 OF_CONTAINERS = ("item", "value")
 """Names of unknown values that a loop over a container meets."""
 ITEM_OF, ARGUMENT, DIFFERENTIATED = "item of", "argument", "differentiated"
+MOST_NESTED = 16
+"""So deep is it looked what an unknown value was computed of."""
 PRODUCT = "product"
 """Marks nodes of unknown values, in `State.facts`, that were multiplied by others."""
 ARITHMETIC = frozenset(("Add", "Sub", "Mult", "Div", "Pow", "MatMult", "USub"))
@@ -36,10 +38,11 @@ NUMBERS = frozenset(
 )
 
 
-def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
+def foreign_node(state: State, place: ir.Node, value: Sym, depth: int = MOST_NESTED) -> NodeId:
     """Return the node that stands for the graph behind an unknown value.
 
-    Rows of one tensor, and what one call returns, share a graph; so does what is computed of them.
+    Rows of one tensor, and what one call returns, share a graph; so does what is computed of them,
+    to some depth.
     """
     if value.node is not None:
         return value.node
@@ -52,8 +55,9 @@ def foreign_node(state: State, place: ir.Node, value: Sym) -> NodeId:
         if is_argument(value.name):
             state.facts[ARGUMENT, number] = True
         op = "result" if is_result(value.name) else FOREIGN_OP
-        parts = _parts(value.name)
-        below = tuple(dict.fromkeys(foreign_node(state, place, Sym(name)) for name in parts))
+        parts = [Sym(name) for name in _parts(value.name)] if depth else []
+        nodes = [foreign_node(state, place, part, depth - 1) for part in parts]
+        below = tuple(dict.fromkeys(nodes))
         state.graph[number] = Node(
             op, below, frozenset(), MAYBE, (), (), False, place, None, True, True
         )
