@@ -244,8 +244,11 @@ def _if_else(ex: Executor, node: ir.IfElse, state: State) -> Results:
     results: Results = []
     for after, test in ex.eval(node.test, state):
         likely = _fitting_way(after, node)
-        ways = truth(after, test)
-        for decided, way in [each for each in ways if each[1] == likely] or ways:
+        ways = [each for each in truth(after, test) if likely in (None, each[1])]
+        if not ways and isinstance(test, Sym):
+            ex.raised(after)  # what was assumed does not go with what the variable is
+            continue
+        for decided, way in ways or truth(after, test):
             note_supposition(decided, node.test, test, way)
             results += assumed(test, ex.eval(node.body if way else node.orelse, decided))
     return results
