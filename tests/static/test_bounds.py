@@ -10,6 +10,7 @@ import pytest
 
 from graphlint.linting import lint_paths
 from graphlint.static import ir
+from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.steps import Budget, Steps
 
 STEP = "loss = (torch.rand(3, requires_grad=True) ** 2).sum()\nloss.backward(retain_graph=True)\n"
@@ -54,13 +55,14 @@ def test_imports_share_steps_of_their_own(tmp_path: Path) -> None:
 
 def test_a_call_in_its_share_is_in_no_hurry_while_there_are_steps() -> None:
     steps, function = Steps(Budget(steps=600)), cast("ir.Function", object())
+    place = (cast("Frame", object()), cast("ir.Node", object()))
     steps.begin()
 
     def run() -> bool:
         steps.take(90)
         return steps.hurried
 
-    assert steps.within_share(function, run) is False
+    assert steps.within_share(function, place, run) is False
 
 
 def test_callers_without_end_are_not_looked_for(

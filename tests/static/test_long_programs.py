@@ -184,3 +184,54 @@ def test_other_passes_than_the_missed_one_may_be_too_long(
     text = ADAPTING.format(lines="count += 1; " * lines, statements=statements)
     found = [f.code for f in lint_source(text) if f.confidence is not Confidence.POSSIBLE]
     assert [code for code in found if code == "RG101"] == codes
+
+
+NAMED = """\
+import sys
+import torch
+
+name = "plain"
+if len(sys.argv) > 1:
+    name = "first"
+if len(sys.argv) > 2:
+    name = "second"
+weight, count = torch.rand(3, requires_grad=True), 0
+{lines}
+print(name)
+weight.exp().sum().backward(retain_graph=True)
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 1_200])
+def test_paths_are_joined_that_differ_in_names_alone_where_steps_run_low(lines: int) -> None:
+    found = lint_source(NAMED.format(lines="for _ in (1,):\n    count += 1\n" * lines))
+    assert [(f.code, f.confidence) for f in found] == [("RG101", Confidence.CERTAIN)]
+
+
+LONG_LOSS = """\
+import torch
+
+
+class Trainer:
+    def __init__(self):
+        self.model = torch.nn.Linear(3, 3)
+
+    def step(self, batch):
+        output, loss = self.model(batch), 0
+{calls}
+        loss.backward(retain_graph=True)
+
+
+def match(values):
+    count = 0
+{lines}
+    return values.exp().sum()
+"""
+
+
+@pytest.mark.parametrize("calls", [1, 16])
+def test_long_calls_of_one_function_share_their_steps(calls: int) -> None:
+    text = LONG_LOSS.format(
+        calls="        loss = loss + match(output)\n" * calls, lines="    count += 1\n" * 1_000
+    )
+    assert [finding.code for finding in lint_source(text)] == ["RG101"]

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from graphlint.static import ir
+from graphlint.static.execute.paths.frames import Frame
 
 T = TypeVar("T")
+Place = tuple[Frame, ir.Node]
+"""Where a call is made: the frame, and the call as a syntax node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,12 @@ FEW_CALLERS = 5
 """Up to twice so many files, callers in files without passes get as much."""
 LAST = 100
 """The steps of an entry point in a project that has used up twice its own."""
+PRESSED_AFTER = 3
+"""The part of an entry point's steps after which fewer paths are told apart."""
 SHARES = 6
 """The part of an entry point's steps that a call may take which leads to no pass."""
+LONG = 5
+"""The part of that share which makes a call a long one: those of a function get one together."""
 SMALL_SHARES = 100
 """The same where only a function itself is of interest, not what it calls."""
 
@@ -76,6 +83,7 @@ class Steps:
         self._sharing = False
         self._shares = SHARES
         self._too_long: set[ir.Function] = set()
+        self._long: dict[ir.Function, dict[Place, int]] = {}  # what long calls took, by place
 
     def begin_file(self, again: bool = False) -> None:
         """Give the next file its steps, and a part of them where it is run again."""
@@ -90,6 +98,7 @@ class Steps:
         most = self.budget.caller if caller else self.budget.steps
         self._limit = self._whole = self._allowed(max(self.budget.least, min(most, left)))
         self._too_long.clear()
+        self._long.clear()
 
     def _allowed(self, steps: int) -> int:
         """Return how many of some steps are left to spend in the whole project."""
@@ -160,19 +169,30 @@ class Steps:
         return in_share and self._taken > self._whole // 2
 
     @property
+    def pressed(self) -> bool:
+        """Whether so many steps are spent that paths have to be joined for the rest to suffice."""
+        return self._taken > self._whole // PRESSED_AFTER
+
+    @property
     def sharing(self) -> bool:
         """Whether a call runs that may only take its share; calls within it share with it."""
         return self._sharing
 
-    def within_share(self, function: ir.Function, run: Callable[[], T]) -> T | None:
-        """Run a call, and return what it returns, None where it takes too many steps."""
+    def within_share(self, function: ir.Function, place: Place, run: Callable[[], T]) -> T | None:
+        """Run a call, and return what it returns, None where it takes too many steps.
+
+        Long calls of a function from several places may take no more together.
+        """
         if function in self._too_long:
             return None
         start, outer = self._start, self._limit
         self._start, self._sharing = self._taken, True
-        self._limit = min(outer, self._taken + self.budget.steps // self._shares)
+        share = self.budget.steps // self._shares
+        self._limit = min(outer, self._taken + share)
         try:
-            return run()
+            result = run()
+            self._note_long(function, place, self._taken - self._start, share)
+            return result
         except OutOfSteps:
             if self._taken > outer:
                 raise
@@ -180,3 +200,11 @@ class Steps:
             return None
         finally:
             self._start, self._limit, self._sharing = start, outer, False
+
+    def _note_long(self, function: ir.Function, place: Place, taken: int, share: int) -> None:
+        """Count what a long call took; paths that part before it are no reason to leave it out."""
+        if taken > share // LONG:
+            calls = self._long.setdefault(function, {})
+            calls[place] = max(taken, calls.get(place, 0))
+            if len(calls) > 1 and sum(calls.values()) > share:
+                self._too_long.add(function)

@@ -41,6 +41,8 @@ class Limits:
 
 JOINED = Limits(many=1, too_many=1)
 """Tells no states apart that differ in nothing but values without graphs."""
+PRESSED = Limits(many=1, too_many=4, most=12)
+"""What is told apart once a part of the steps is spent: fewer paths get further."""
 COMPARED_PER_STEP = 16
 """How many objects and nodes of a state are compared in the time of one step."""
 
@@ -76,7 +78,7 @@ def merge(ex: Executor, outcomes: list[Outcome]) -> list[Outcome]:
     if len(outcomes) <= 1:
         return outcomes
     paths = _collapse(ex, [_examined(ex, outcome) for outcome in outcomes], 0)
-    limits = ex.limits
+    limits = PRESSED if ex.steps.pressed and not ex.records.joined else ex.limits
     for level, limit in ((1, limits.many), (2, limits.too_many), (GRAPHS_ONLY, limits.too_many)):
         if len(paths) > limit:
             paths = _collapse(ex, paths, level)

@@ -214,7 +214,8 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     if not ex.shares(function):
         return _run(ex, state, call, func)
     aside = state.fork()
-    followed = ex.steps.within_share(function, lambda: _run(ex, state, call, func))
+    place = (state.frame, call.node)
+    followed = ex.steps.within_share(function, place, lambda: _run(ex, state, call, func))
     return _give_up(ex, aside, call, func) if followed is None else followed
 
 

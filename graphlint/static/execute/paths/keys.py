@@ -7,7 +7,8 @@ execution indices (Note [Execution index]), so nothing needs renumbering. Branch
 part of it: where equal states meet, what both assumed remains. Above `many` states numbers,
 strings and unknown values without a graph are taken for equal (the survivor gets an unknown value
 where they differ), above `too_many` booleans and None as well, and then all that leads to no graph;
-booleans late, as they may be the flag. Above `most` states some are given up.
+booleans late, as they may be the flag. Above `most` states some are given up. Once a part of an
+entry point's steps is spent, the limits are lower, so that the rest gets further.
 """
 
 from __future__ import annotations
