@@ -62,7 +62,8 @@ class Records:
         evaluations: what is done with the graphs of models in evaluation mode.
         meetings: which passes visit what earlier ones visited.
         holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
-        stepping: the loops, as syntax nodes, in which an optimizer steps.
+        stepping: the loops, as syntax nodes, in which an optimizer steps; training: those in whose
+            own body one does, rather than in a loop within it.
         repeated: those that came to a pass in their second iteration, or a later one.
         settled: calls of which something was followed until nobody could reach its graph: those
             that run passes, and those that wrote their flags.
@@ -83,6 +84,7 @@ class Records:
     holds: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     absolved: set[Site] = field(default_factory=set)
     stepping: set[object] = field(default_factory=set)
+    training: set[object] = field(default_factory=set)
     repeated: set[object] = field(default_factory=set)
     contexts: dict[ContextTensor, None] = field(default_factory=dict)
     hook_cycles: dict[HookCycle, None] = field(default_factory=dict)
@@ -232,6 +234,8 @@ class Records:
     def note_step(self, frame: Frame) -> None:
         """Note the loops that an optimizer steps in."""
         self.stepping.update(place for _, place in frame.loops)
+        inner = next((outer.place for outer in frame.chain() if outer.kind == "loop"), None)
+        self.training.add(inner)
 
     def note_iteration(self, frame: Frame) -> None:
         """Note the loops that come to a pass once more."""
@@ -247,6 +251,7 @@ class Records:
                 self.holds[replace(hold, doubts=hold.doubts | {JOINED}), loops] = None
         self.absolved |= other.absolved
         self.stepping |= other.stepping
+        self.training |= other.training
 
     def absolve(self, site: Site) -> None:
         """Note that what a statement keeps is differentiated."""
@@ -255,11 +260,12 @@ class Records:
     def _leaks(self) -> Iterator[Hold]:
         """Walk the holds that are leaks.
 
-        A loop within a training step, over its losses or tasks, keeps what it adds up to the end of
-        that step at most.
+        A loop within a training step, over its losses, tasks or networks, keeps what it adds up to
+        the end of that step at most.
         """
         for hold, (loop, *around) in self.holds:
-            within_step = loop not in self.stepping and not self.stepping.isdisjoint(around)
+            steps = self.training if loop in self.stepping else self.stepping
+            within_step = not steps.isdisjoint(around)
             if hold.site not in self.absolved and not (hold.differentiated and within_step):
                 yield hold
 
