@@ -21,8 +21,8 @@ def save_for_backward(source: str, site: Site) -> Fix | None:
         site: the statement.
 
     Returns:
-        An unsafe fix, or None where the class saves tensors already, or does more with the
-        attribute than set it once and read it in `backward`.
+        An unsafe fix, or None where the class saves tensors already, keeps more than this one, or
+        does more with the attribute than set it once and read it in `backward`.
     """
     text = unix_newlines(source)
     tree = parse(text)
@@ -59,7 +59,7 @@ def _find(tree: ast.Module, site: Site) -> tuple[ast.ClassDef, ast.Assign, ast.A
 def _reads(cls: ast.ClassDef, name: str) -> list[ast.Attribute] | None:
     """Return where `backward` reads an attribute that is otherwise only set once."""
     attributes = [node for node in ast.walk(cls) if isinstance(node, ast.Attribute)]
-    if any(node.attr in _SAVING for node in attributes):
+    if any(node.attr in _SAVING for node in attributes) or _keeps_more(cls, name):
         return None
     uses = [node for node in attributes if node.attr == name]
     reads = [node for node in uses if isinstance(node.ctx, ast.Load)]
@@ -68,6 +68,18 @@ def _reads(cls: ast.ClassDef, name: str) -> list[ast.Attribute] | None:
     backward = next((f for f in cls.body if _is_backward(f)), None)
     within = set(ast.walk(backward)) if backward is not None else set()
     return reads if reads and within.issuperset(reads) else None
+
+
+def _keeps_more(cls: ast.ClassDef, name: str) -> bool:
+    """Whether statements of their own keep other values, which may be tensors to save as well."""
+    kept = [
+        (target.attr, node.value)
+        for node in ast.walk(cls)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
+    ]
+    return any(attr != name and not isinstance(value, ast.Constant) for attr, value in kept)
 
 
 def _is_backward(statement: ast.stmt) -> bool:

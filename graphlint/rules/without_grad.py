@@ -38,9 +38,10 @@ def turn_gradients_off(source: str, site: Site) -> Fix | None:
     functions = [node for node in around if not isinstance(node, _Loop)]
     newline = "\r\n" if "\r\n" in source else "\n"
     lines = Lines(text)
+    users = _users_of_gradients(tree)
     if not functions:
-        edits = _wrapped(text, lines, around, newline)
-    elif isinstance(functions[-1], _Function) and _only_evaluates(functions[-1]):
+        edits = _wrapped(text, lines, around, newline, users)
+    elif isinstance(functions[-1], _Function) and _only_evaluates(functions[-1], users):
         edits = _decorated(lines, functions[-1], newline)
     else:
         edits = []
@@ -64,10 +65,36 @@ def _around(tree: ast.AST, row: int) -> Iterator[ast.stmt]:
             yield from _around(node, row)
 
 
-def _only_evaluates(node: ast.stmt) -> bool:
+def _users_of_gradients(tree: ast.AST) -> frozenset[str]:
+    """Return the names of a file's functions that use gradients, or call others that do."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, _Function)]
+    users: frozenset[str] = frozenset()
+    while True:
+        found = users.union(f.name for f in functions if _mentions(f, users))
+        if found == users:
+            return users
+        users = found
+
+
+def _mentions(function: ast.FunctionDef, users: frozenset[str]) -> bool:
+    return any(
+        (isinstance(part, ast.Attribute) and part.attr in _GRADIENTS) or _calls(part, users)
+        for part in ast.walk(function)
+    )
+
+
+def _calls(node: ast.AST, users: frozenset[str]) -> bool:
+    """Whether a name, or a method of `self`, is one of some functions."""
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Name) and node.value.id == "self" and node.attr in users
+    return isinstance(node, ast.Name) and node.id in users
+
+
+def _only_evaluates(node: ast.stmt, users: frozenset[str]) -> bool:
     """Whether nothing in a function or loop has to do with gradients, and it is no generator."""
     return not any(
-        (
+        _calls(part, users)
+        or (
             isinstance(part, (ast.Yield, ast.YieldFrom, ast.FunctionDef, ast.Lambda))
             and part is not node
         )
@@ -84,9 +111,11 @@ def _decorated(lines: Lines, function: ast.FunctionDef, newline: str) -> list[Ed
     return [replacement(lines, start, start, content)]
 
 
-def _wrapped(text: str, lines: Lines, loops: list[ast.stmt], newline: str) -> list[Edit]:
+def _wrapped(
+    text: str, lines: Lines, loops: list[ast.stmt], newline: str, users: frozenset[str]
+) -> list[Edit]:
     """Put a script's innermost loop into a `with` of its own, unless a string spans its lines."""
-    if not loops or not _only_evaluates(loops[-1]):
+    if not loops or not _only_evaluates(loops[-1], users):
         return []
     loop = loops[-1]
     assert loop.end_lineno is not None
