@@ -56,7 +56,7 @@ def test_newlines_stay_what_they_are() -> None:
         "import torch\nmodel(x)\n",
         "import torch\nfor x in a:\n    print('''\n''', model(x))\n",
         "import torch\nfor x in a: model(x); loss.backward()\n",
-        "import torch\ndef g(x):\n    h(x)\ndef h(x):\n    x.backward()\nfor x in a:\n    model(g(x))\n",
+        "import torch\ndef g(x): h(x)\ndef h(x): x.backward()\nfor x in a: model(g(x))\n",
         "import torch\ndef f(:\n    model(x)\n",
     ],
     ids=[
