@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from graphlint.static import ir
 from graphlint.static.execute.autograd.foreign import (
     FOREIGN,
     FOREIGN_OP,
@@ -13,6 +14,7 @@ from graphlint.static.execute.autograd.foreign import (
     PRODUCT,
     doubt_callers,
 )
+from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import Node
 from graphlint.static.execute.paths.values import NodeId
 from graphlint.static.knowledge.facts import NO
@@ -58,13 +60,23 @@ def _stands_on_unknown(node: Node) -> bool:
     return not node.opaque and any(leaf[0] == "unknown" for leaf in node.leaves)
 
 
-def made_for_a_test(built: Site | None, by: Site) -> frozenset[Doubt]:
-    """Say whether a test made the graph of a pass that is no test's own.
+def made_for_a_test(state: State, visited: Sequence[NodeId], by: Site) -> frozenset[Doubt]:
+    """Say whether a test has what a pass visits made, apart from the call that runs the pass.
 
     The code that is tested has other callers, whose losses may share what those of a test do not.
     """
-    made = built is not None and _is_test(built) and not _is_test(by)
-    return frozenset((TESTED,)) if made else frozenset()
+    calls = [frame for frame in state.frame.chain() if isinstance(frame.detail, ir.Function)]
+    tests = [i for i, frame in enumerate(calls) if _is_test(_place(frame))]
+    if _is_test(by) or not tests or tests[0] == 0:
+        return frozenset()
+    tested = calls[tests[0] - 1]
+    frames = [frame for number in visited if (frame := state.graph[number].frame) is not None]
+    apart = any(tested not in frame.chain() for frame in frames)
+    return frozenset((TESTED,)) if apart else frozenset()
+
+
+def _place(frame: Frame) -> Site:
+    return Site(frame.detail.filename, frame.detail.span, frame.detail.qualname)
 
 
 def _is_test(site: Site) -> bool:
