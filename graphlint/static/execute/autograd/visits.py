@@ -10,7 +10,7 @@ from graphlint.static import ir
 from graphlint.static.execute.autograd.foreign import FOREIGN, FOREIGN_OP, MIXED, data_among
 from graphlint.static.execute.autograd.holds import note_visit
 from graphlint.static.execute.autograd.meetings import remember
-from graphlint.static.execute.autograd.origins import graph_doubts, made_for_a_test
+from graphlint.static.execute.autograd.origins import TESTED, graph_doubts, made_for_a_test
 from graphlint.static.execute.autograd.telling import told
 from graphlint.static.execute.autograd.wanted import leads_to, leaves_of, misses
 from graphlint.static.execute.paths.compiled import COMPILED_OP
@@ -259,7 +259,8 @@ def _link_reuses(
     first = min(chains)
     for number, pending in state.pending.items():
         if pending.chain in chains:
-            state.pending[number] = replace(pending, chain=first, doubts=_in_chain(pending))
+            chained = replace(pending, chain=first, doubts=_in_chain(pending), handed=frozenset())
+            state.pending[number] = chained
     return first
 
 
@@ -320,13 +321,15 @@ def _is_built_before(state: State, roots: Iterable[NodeId], earlier: Frame) -> b
 def _in_chain(pending: Pending) -> frozenset[Doubt]:
     """Doubt less where a call visits again and again what its function built on a foreign graph.
 
-    Rows of a gradient or an output that a loop differentiates are what the loop is about; the loop
-    may be that of a caller, who wrote the flag.
+    A graph that a test hands to the function is as foreign. Rows of a gradient or an output that a
+    loop differentiates are what the loop is about; the loop may be that of a caller, who wrote the
+    flag.
     """
     doubts, built = pending.doubts, pending.built
     callers = (pending.site, pending.origin or pending.site)
     here = built is not None and built.function in [site.function for site in callers]
-    return (doubts - {FOREIGN}) | {MIXED} if here and FOREIGN in doubts else doubts
+    less = doubts - {FOREIGN, TESTED}
+    return less | {MIXED} if here and less != doubts else doubts
 
 
 def _keep(

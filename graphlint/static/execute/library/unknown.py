@@ -119,8 +119,8 @@ def hand_over(state: State, values: Sequence[Value], name: str, risky: bool) -> 
     for number in reachable(state.graph, [n for v in values for n in state.nodes(v)]):
         for keeper in state.kept.get(number, ()):
             pending = state.pending.get(keeper)
-            if pending is not None and doubt not in pending.doubts:
-                state.pending[keeper] = replace(pending, doubts=pending.doubts | {doubt})
+            if pending is not None and doubt not in pending.handed:
+                state.pending[keeper] = replace(pending, handed=pending.handed | {doubt})
 
 
 def is_risky(name: str) -> bool:

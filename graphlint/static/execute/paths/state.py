@@ -44,7 +44,9 @@ class Pending:
 
     `chain` is shared by the passes of one call that visit each other's graphs (`trace.Run`);
     `behind` are, for each earlier pass of the call over another graph, the loops that have gone on
-    since; `within` the loops around the pass in which what it shares with others was built.
+    since; `within` the loops around the pass in which what it shares with others was built;
+    `handed` doubts that end where a pass of the chain visits the graph again: what code that is
+    not known may do with it counts behind the last of them.
     """
 
     call: ir.Call
@@ -63,6 +65,7 @@ class Pending:
     compiled: bool = False
     behind: frozenset[frozenset[Loop]] = frozenset()
     within: frozenset[Loop] = frozenset()
+    handed: frozenset[Doubt] = frozenset()
 
     @property
     def key(self) -> Key:
@@ -74,7 +77,8 @@ class Pending:
             carried,
             any(reuse.sure for reuse in self.reuses),
         )
-        return (self.call, self.frame, self.chain, self.origin, self.creates, self.doubts, *reuse)
+        doubts = self.doubts | self.handed
+        return (self.call, self.frame, self.chain, self.origin, self.creates, doubts, *reuse)
 
 
 @dataclass(slots=True, eq=False)

@@ -303,7 +303,7 @@ def _passed(ordinal: int, pending: Pending) -> Pass:
         pending.origin,
         ordinal,
         pending.reuses,
-        pending.doubts,
+        pending.doubts | pending.handed,
         pending.built,
         pending.open_ended,
         pending.compiled,
