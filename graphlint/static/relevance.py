@@ -90,6 +90,13 @@ class Relevance:
             for name in function.mentions.calls
         )
         self._grow()
+        self._drivers = frozenset(
+            owner
+            for file in self._files.values()
+            for calling in file.mentions.values()
+            for owner, function in calling
+            if owner and function in file.reaching
+        )
 
     # ------------------------------------------------------------------------------- questions
     def only_calls(self, module: ir.Module) -> bool:
@@ -104,6 +111,11 @@ class Relevance:
             reaches = reaches or function.name in STEPS
             self._asked[function] = reaches
         return self._asked[function]
+
+    def sets_up(self, function: ir.Function) -> bool:
+        """Whether a function is the constructor of a class with methods that can reach a pass."""
+        owner = function.qualname.rpartition(".")[0].rpartition(".")[2]
+        return function.name == "__init__" and owner in self._drivers
 
     def leads_to_pass(self, function: ir.Function, part: ir.Node) -> bool:
         """Whether a part of a function calls what reaches a pass."""

@@ -76,3 +76,35 @@ def test_callers_without_end_are_not_looked_for(
     unbounded = steps_of(tmp_path, BUDGET)
     monkeypatch.setattr("graphlint.static.roots.MOST_FILES", FILES // 2)
     assert steps_of(tmp_path, BUDGET) < unbounded // 2
+
+
+LONG = "        self.number = min(self.number, 2)\n"
+TRAINER = f"""\
+import torch
+from torch import nn
+
+class Trainer:
+    def __init__(self):
+        self.number = 1
+{LONG * 100}
+        self.encoder, self.critic = nn.Linear(3, 3), nn.Linear(3, 1)
+        self.optimizer = torch.optim.SGD(self.encoder.parameters(), lr=0.1)
+
+    def train(self):
+        code = self.encoder(torch.ones(2, 3)).exp()
+        made = self.encoder(code)
+        made.sum().backward(retain_graph=True)
+        self.optimizer.step()
+        self.critic(made).sum().backward()
+
+Trainer().train()
+"""
+
+
+def test_what_passes_need_is_made_although_that_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.joinpath("trainer.py").write_text(TRAINER)
+    budget = Budget(steps=3_000)
+    monkeypatch.setattr("graphlint.static.execute.run.budget_for", lambda files: budget)
+    assert [finding.code for finding in lint_paths([tmp_path]).findings] == ["RG105"]

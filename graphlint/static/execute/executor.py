@@ -133,6 +133,10 @@ class Executor:
         """
         return self.relevance is not None and not self.steps.sharing and not self.leads(function)
 
+    def sets_up(self, function: ir.Function) -> bool:
+        """Whether a function is the constructor of a class with methods that can reach a pass."""
+        return self.relevance is not None and self.relevance.sets_up(function)
+
     def eval(self, node: ir.Expr, state: State) -> Results:
         """Evaluate an expression: the states in which it may end, each with its value."""
         self.steps.take()

@@ -58,6 +58,8 @@ LONG = 5
 """The part of that share which makes a call a long one: those of a function get one together."""
 SMALL_SHARES = 100
 """The same where only a function itself is of interest, not what it calls."""
+SETTING_UP = 2
+"""The part that a call may take which makes an object whose methods lead to passes."""
 
 
 def budget_for(files: int) -> Budget:
@@ -84,6 +86,7 @@ class Steps:
         self._shares = SHARES
         self._too_long: set[ir.Function] = set()
         self._long: dict[ir.Function, dict[Place, int]] = {}  # what long calls took, by place
+        self._lent = 0  # steps that an entry point's calls took and gave back
 
     def begin_file(self, again: bool = False) -> None:
         """Give the next file its steps, and a part of them where it is run again."""
@@ -99,6 +102,7 @@ class Steps:
         self._limit = self._whole = self._allowed(max(self.budget.least, min(most, left)))
         self._too_long.clear()
         self._long.clear()
+        self._lent = 0
 
     def _allowed(self, steps: int) -> int:
         """Return how many of some steps are left to spend in the whole project."""
@@ -178,28 +182,41 @@ class Steps:
         """Whether a call runs that may only take its share; calls within it share with it."""
         return self._sharing
 
-    def within_share(self, function: ir.Function, place: Place, run: Callable[[], T]) -> T | None:
+    def within_share(
+        self, function: ir.Function, place: Place, run: Callable[[], T], setting_up: bool = False
+    ) -> T | None:
         """Run a call, and return what it returns, None where it takes too many steps.
 
-        Long calls of a function from several places may take no more together.
+        Long calls of a function from several places may take no more together. One that is
+        `setting_up` what passes need gets more, and calls within it have shares of their own: what
+        it leaves out is a dataset then, not the model that was made before. Where even that does
+        not suffice, no more than the share of others is lost.
         """
         if function in self._too_long:
             return None
-        start, outer = self._start, self._limit
-        self._start, self._sharing = self._taken, True
+        start, outer, before = self._start, self._limit, self._taken
         share = self.budget.steps // self._shares
-        self._limit = min(outer, self._taken + share)
+        setting_up = setting_up and self._lent < self._whole
+        most = max(share, self._whole // SETTING_UP) if setting_up else share
+        self._start, self._sharing = before, not setting_up
+        self._limit = min(outer, before + most)
         try:
             result = run()
-            self._note_long(function, place, self._taken - self._start, share)
+            self._note_long(function, place, self._taken - before, most)
             return result
         except OutOfSteps:
             if self._taken > outer:
                 raise
             self._too_long.add(function)
+            self._lose(before + share)
             return None
         finally:
             self._start, self._limit, self._sharing = start, outer, False
+
+    def _lose(self, taken: int) -> None:
+        """Count no more steps than these as taken, where a call came to nothing after more."""
+        self._lent += max(0, self._taken - taken)
+        self._taken = min(self._taken, taken)
 
     def _note_long(self, function: ir.Function, place: Place, taken: int, share: int) -> None:
         """Count what a long call took; paths that part before it are no reason to leave it out."""

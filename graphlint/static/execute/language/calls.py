@@ -215,7 +215,8 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
         return _run(ex, state, call, func)
     aside = state.fork()
     place = (state.frame, call.node)
-    followed = ex.steps.within_share(function, place, lambda: _run(ex, state, call, func))
+    more = ex.sets_up(function)
+    followed = ex.steps.within_share(function, place, lambda: _run(ex, state, call, func), more)
     return _give_up(ex, aside, call, func) if followed is None else followed
 
 
