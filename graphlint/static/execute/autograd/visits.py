@@ -254,13 +254,14 @@ def _link_reuses(
                 ex.records.reuse(pending)
             if pending.site == request.site and pending.origin == request.origin:
                 chains.append(pending.chain)
+                if certain:
+                    state.pending[keeper] = replace(pending, handed=frozenset())
     if not chains:
         return None
     first = min(chains)
     for number, pending in state.pending.items():
         if pending.chain in chains:
-            chained = replace(pending, chain=first, doubts=_in_chain(pending), handed=frozenset())
-            state.pending[number] = chained
+            state.pending[number] = replace(pending, chain=first, doubts=_in_chain(pending))
     return first
 
 
