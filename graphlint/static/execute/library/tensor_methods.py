@@ -15,7 +15,16 @@ from graphlint.static.execute.library.ops import apply_inplace, apply_op
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import name_of
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.values import NONE, TRUE, Const, Ref, Sym, Tensor, Value
+from graphlint.static.execute.paths.values import (
+    NONE,
+    TRUE,
+    Const,
+    External,
+    Ref,
+    Sym,
+    Tensor,
+    Value,
+)
 from graphlint.static.knowledge.ops import cuts, find_inplace, is_plain
 from graphlint.trace import Form
 
@@ -25,7 +34,11 @@ if TYPE_CHECKING:
 NUMBERS = frozenset("item tolist numpy __len__ __float__ __int__".split())
 SIZES = frozenset("size dim ndimension numel nelement stride get_device is_floating_point".split())
 HOOKS = frozenset("register_hook retain_grad register_post_accumulate_grad_hook".split())
-SAME = frozenset("to cuda cpu float double half type contiguous share_memory_ pin_memory".split())
+SAME = frozenset("to cuda cpu float type contiguous share_memory_ pin_memory".split())
+"""Methods that give a leaf back as it is, but for a device or a dtype that is not the usual one."""
+OTHER_DTYPES = frozenset(
+    "torch.float64 torch.double torch.float16 torch.half torch.bfloat16".split()
+)
 
 
 def call_tensor(ex: Executor, state: State, call: Invocation, owner: Ref, name: str) -> Results:
@@ -53,10 +66,15 @@ def call_tensor(ex: Executor, state: State, call: Invocation, owner: Ref, name: 
         changed = apply_inplace(ex, state, call.node, owner, name, args, call.keywords)
         note_added_in_place(ex, state, call.node, name, changed, args)
         return [(state, changed)]
-    if name in SAME and found.node is None:
+    if name in SAME and found.node is None and not _converts(call):
         note_moved(state, owner)
         return [(state, owner)]
     return [(state, apply_op(ex, state, call.node, name, (owner, *args), call.keywords))]
+
+
+def _converts(call: Invocation) -> bool:
+    """Whether a call names a dtype that a leaf seldom has: it makes a tensor of its own."""
+    return any(isinstance(v, External) and v.name in OTHER_DTYPES for v in call.values)
 
 
 def _size(owner: Ref, name: str, args: Sequence[Value]) -> Value:
