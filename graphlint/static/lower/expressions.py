@@ -96,6 +96,8 @@ class ExpressionLowering:
         handed = (*node.args, *[k.value for k in node.keywords])
         self.mentions.called.update([_written(v) for v in handed if not _is_gradient(v)])
         self.mentions.called.add(_written(node.func))
+        if _written(node.func).rpartition(".")[2] == "methodcaller" and node.args:
+            self.mentions.called.add(f".{getattr(node.args[0], 'value', '')}")
         keywords = tuple(
             [ir.Keyword(self.places.of(k), k.arg, self.expr(k.value)) for k in node.keywords]
         )

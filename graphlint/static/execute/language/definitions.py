@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     FALSE,
     Class,
+    Const,
     Context,
     Env,
     External,
@@ -209,10 +210,34 @@ def class_def(ex: Executor, node: ir.ClassDef, state: State) -> list[Outcome]:
             if is_enum(done, made.address):
                 members = enum_members(made.address, members)
             done.put(made, Class(node.name, bases, members, node.fields))
-            for decorated, value, name in _decorated(ex, done, node.decorators, made, node.name):
-                decorated.bind(name, value)
-                outcomes.append((decorated, flow))
+            outcomes += [
+                (decorated, flow)
+                for named in _name_members(ex, done, node, made, members)
+                for decorated in _bind_decorated(ex, named, node, made)
+            ]
     return outcomes
+
+
+def _bind_decorated(ex: Executor, state: State, node: ir.ClassDef, made: Ref) -> list[State]:
+    """Bind a class's name to what its decorators make of it."""
+    states: list[State] = []
+    for after, value, name in _decorated(ex, state, node.decorators, made, node.name):
+        after.bind(name, value)
+        states.append(after)
+    return states
+
+
+def _name_members(
+    ex: Executor, state: State, node: ir.ClassDef, made: Ref, members: Mapping[str, Value]
+) -> list[State]:
+    """Tell the members of a class that want to know it how they are called there."""
+    states = [state]
+    for name, value in members.items():
+        method = find_method(state, value, "__set_name__") if isinstance(value, Ref) else None
+        if method is not None:
+            call = Invocation(node, (made, Const(name)))
+            states = [after for s in states for after, _ in ex.invoke(s, call, method)]
+    return states
 
 
 def _member(value: Value, scope: int, outer: int, made: Ref) -> Value:

@@ -11,6 +11,7 @@ from graphlint.static.execute.autograd.foreign import conclude
 from graphlint.static.execute.autograd.grad_reads import read_grad, read_unknown_grad
 from graphlint.static.execute.autograd.gradients import note_cleared, note_escape
 from graphlint.static.execute.autograd.passes import is_mixed
+from graphlint.static.execute.library.dictionaries import attributes
 from graphlint.static.execute.library.distributions import attribute_of
 from graphlint.static.execute.library.imports import module_attribute, resolve
 from graphlint.static.execute.library.modules import make_leaf, rebind, set_requires_grad
@@ -55,6 +56,8 @@ DATA = frozenset(
     "is_sparse_csr is_quantized is_nested is_xla retains_grad output_nr _version".split()
 )
 """Attributes of tensors that are plain values."""
+NAMES = {"__name__": "name", "__qualname__": "qualname"}
+"""Attributes of functions and classes that say how these are called."""
 VIEWS = frozenset(("T", "mT", "H", "mH", "real", "imag"))
 
 
@@ -75,6 +78,8 @@ def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name:
         return [(state, _of_super(state, owner, name))]
     if isinstance(owner, Ref):
         return _of_object(ex, state, node, owner, name)
+    if isinstance(owner, Func) and name in NAMES:
+        return [(state, Const(getattr(owner.function, NAMES[name])))]
     return [(state, Method(owner, name))]
 
 
@@ -124,28 +129,34 @@ def _of_instance(
     ex: Executor, state: State, node: ir.Node, owner: Ref, found: Instance, name: str
 ) -> Results:
     value = found.attrs.get(name)
+    method = find_method(state, owner, name)
+    described = descriptor_method(state, method, "__get__")
+    if described is not None and (value is None or descriptor_method(state, method, "__set__")):
+        return ex.invoke(state, Invocation(node, (owner, Ref(found.cls))), described)
     if value is not None:
         return [(state, value)]
-    method = find_method(state, owner, name)
     if isinstance(method, Func) and method.kind == "property":
         return ex.invoke(state, Invocation(node), method)
     if isinstance(method, Func) and method.kind == "cached":
         results = ex.invoke(state, Invocation(node), method)
         return [(s, v) for s, v in results for s in set_attribute(ex, s, node, owner, name, v)]
-    if isinstance(method, Ref) and find_method(state, method, "__get__"):
-        return [(state, Sym(("attribute", owner.address, name)))]  # a descriptor's own business
     if method is not None:
         return [(state, method)]
     if name == "__class__":
         return [(state, Ref(found.cls))]
     if name == "__dict__":
-        return [(state, state.new(node, Dict(found.attrs, found.opaque)))]
+        return [(state, attributes(state, node, owner, found.opaque))]
     fallback = find_method(state, owner, "__getattr__")
     if fallback is not None and not is_module(state, found.cls):
         return ex.invoke(state, Invocation(node, (Const(name),)), fallback)
     if name == "training" and is_module(state, found.cls) and _runs_whole_program(state):
         return [(state, TRUE)]  # modules start in training mode, and nothing has changed it
     return [(state, Sym(("attribute", owner.address, name)))]
+
+
+def descriptor_method(state: State, member: Value | None, name: str) -> Value | None:
+    """Return a method of a descriptor that is a class's member, None if it is none or has none."""
+    return find_method(state, member, name) if isinstance(member, Ref) else None
 
 
 def _runs_whole_program(state: State) -> bool:
@@ -182,7 +193,8 @@ def _of_class(state: State, owner: Ref, name: str) -> Value:
             if isinstance(value, Func) and value.kind == "class":
                 return replace(value, bound=owner)
             return value
-    return Method(owner, name)
+    found = state.get(owner, Class)
+    return Const(found.name) if found and name in NAMES else Method(owner, name)
 
 
 def _of_layer(state: State, node: ir.Node, owner: Ref, found: Layer, name: str) -> Value:
@@ -214,12 +226,9 @@ def set_attribute(
         note_escape(ex, state, (value,))
         return [state]
     if isinstance(found, Instance):
-        setter = _setter(state, found, owner, name)
-        if setter is not None:
-            return [after for after, _ in ex.invoke(state, Invocation(node, (value,)), setter)]
-        state.put(owner, replace(found, attrs={**found.attrs, name: value}))
-    elif isinstance(found, Layer):
-        state.put(owner, replace(found, attrs={**found.attrs, name: value}))
+        return _set_on_instance(ex, state, node, owner, name, value)
+    if isinstance(found, Layer):
+        set_plainly(state, owner, name, value)
     elif isinstance(found, Dict):
         state.put(owner, replace(found, items={**found.items, name: value}))
     elif isinstance(found, FunctionContext):
@@ -232,6 +241,28 @@ def set_attribute(
             note_escape(ex, state, (value,))
         _set_on_tensor(ex, state, node, owner, found, name, value)
     return [state]
+
+
+def _set_on_instance(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, name: str, value: Value
+) -> list[State]:
+    """Write an attribute of an object of the program: a setter of its class may see to that."""
+    setter: Value | None = _setter(state, owner, name)
+    given: tuple[Value, ...] = (value,)
+    if setter is None:
+        setter = descriptor_method(state, find_method(state, owner, name), "__set__")
+        given = (owner, value)
+    if setter is not None:
+        return [after for after, _ in ex.invoke(state, Invocation(node, given), setter)]
+    set_plainly(state, owner, name, value)
+    return [state]
+
+
+def set_plainly(state: State, owner: Ref, name: str, value: Value) -> None:
+    """Write an attribute of an object, whatever its class has to say about that."""
+    found = state.object(owner)
+    if isinstance(found, (Instance, Layer)):
+        state.put(owner, replace(found, attrs={**found.attrs, name: value}))
 
 
 def _note_grad_written(ex: Executor, state: State, value: Value) -> None:
@@ -248,8 +279,9 @@ def _set_on_unknown(state: State, node: ir.Node, owner: Sym, name: str, value: V
         state.attrs["attribute", owner.name, name] = value
 
 
-def _setter(state: State, found: Instance, owner: Ref, name: str) -> Func | None:
-    for cls in members(state, found.cls):
+def _setter(state: State, owner: Ref, name: str) -> Func | None:
+    found = state.get(owner, Instance)
+    for cls in members(state, found.cls) if found else ():
         value = cls.members.get(f"{name}.setter")
         if isinstance(value, Func):
             return replace(value, bound=owner)

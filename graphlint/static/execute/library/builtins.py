@@ -161,16 +161,26 @@ def _map(ex: Executor, state: State, call: Invocation) -> Results:
     if len(args) < 2:
         return [(state, state.sym(call.node))]
     source = args[1] if len(args) == 2 else Zip(tuple(args[1:]))
-    items = all_items(ex, state, call.node, source)
+    return map_items(ex, state, call.node, args[0], source, spread=len(args) > 2)
+
+
+def map_items(
+    ex: Executor, state: State, node: ir.Node, func: Value, source: Value, spread: bool
+) -> Results:
+    """Call a function with each item, as a loop does; `spread` makes arguments of a tuple's."""
+    items = all_items(ex, state, node, source)
     results: list[tuple[State, tuple[Value, ...]]] = [(state, ())]
-    for item in items.values:
-        given = item.items if len(args) > 2 and isinstance(item, Tuple) else (item,)
-        results = [
-            (after, (*made, value))
-            for before, made in results
-            for after, value in ex.invoke(before, Invocation(call.node, given), args[0])
-        ]
-    return [(s, s.new(call.node, List(made, items.length))) for s, made in results]
+    for index, item in enumerate(items.values):
+        given = item.items if spread and isinstance(item, Tuple) else (item,)
+        following = []
+        for before, made in results:
+            before.temps = (*before.temps, Tuple(made), Tuple(items.values))
+            frame = ex.enter(before, node, "loop", index=index)
+            for after, value in ex.invoke(before, Invocation(node, given), func):
+                after.frame, after.temps = frame, after.temps[:-2]
+                following.append((after, (*made, value)))
+        results = following
+    return [(s, s.new(node, List(made, items.length))) for s, made in results]
 
 
 def _number(function: Callable[..., object]) -> Handler:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.autograd.holds import note_stored
-from graphlint.static.execute.library.dictionaries import of_keywords, overlaid
+from graphlint.static.execute.library.dictionaries import (
+    of_keywords,
+    overlaid,
+    seen_now,
+    write_through,
+)
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.subscripts import dict_key
 from graphlint.static.execute.library.unknown import hand_over, is_risky
@@ -74,7 +79,16 @@ def _pop(state: State, call: Invocation, owner: Ref, found: List, name: str) -> 
 def call_dict(
     ex: Executor, state: State, call: Invocation, owner: Ref, found: Dict, name: str
 ) -> Results:
-    """Call a method of a dictionary."""
+    """Call a method of a dictionary, which may be that of an object's attributes."""
+    results = _call_dict(ex, state, call, owner, seen_now(state, found), name)
+    for after, _ in results:
+        write_through(after, owner)
+    return results
+
+
+def _call_dict(
+    ex: Executor, state: State, call: Invocation, owner: Ref, found: Dict, name: str
+) -> Results:
     length = state.sym(call.node, "length") if found.open else None
     if name == "items":
         pairs = tuple(Tuple((_key(key), value)) for key, value in found.items.items())
@@ -92,11 +106,11 @@ def call_dict(
     if name == "update":
         given = _entries(ex, state, call.node, call.args[0]) if call.args else Dict({})
         given = overlaid(state, call.node, given, of_keywords(call.keywords))
-        state.put(owner, overlaid(state, call.node, found, given))
+        state.put(owner, replace(overlaid(state, call.node, found, given), of=found.of))
         note_stored(ex, state, call.node, owner, list(given.items.values()))
         return [(state, NONE)]
     if name == "clear":
-        state.put(owner, Dict({}))
+        state.put(owner, Dict({}, of=found.of))
         return [(state, NONE)]
     if name == "copy":
         return [(state, state.new(call.node, Dict(found.items, found.open)))]

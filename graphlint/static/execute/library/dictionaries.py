@@ -1,13 +1,22 @@
-"""Dictionaries that are put over one another, as settings are put over defaults."""
+"""Dictionaries that are put over one another, and those of the attributes of an object."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from graphlint.static import ir
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.values import UNKNOWN_KEYWORDS, Const, Dict, Value
+from graphlint.static.execute.paths.values import (
+    UNKNOWN_KEYWORDS,
+    Const,
+    Dict,
+    Instance,
+    Layer,
+    Ref,
+    Value,
+)
 
 UNKNOWN = Dict({}, open=True)
 """A dictionary of which nothing is known."""
@@ -32,3 +41,30 @@ def of_keywords(keywords: Mapping[str, Value]) -> Dict:
 
 def _maybe_replaced(state: State, node: ir.Node, value: Value) -> Value:
     return state.sym(node, "item") if isinstance(value, Const) else value
+
+
+# --------------------------------------------------------------------- attributes of an object
+def attributes(state: State, node: ir.Node, owner: Ref, opaque: bool = False) -> Ref:
+    """Make the dictionary of an object's attributes."""
+    return state.new(node, Dict(_attrs(state, owner), opaque, of=owner))
+
+
+def seen_now(state: State, found: Dict) -> Dict:
+    """Return a dictionary as it is now: that of an object has what the object has."""
+    return found if found.of is None else replace(found, items=_attrs(state, found.of))
+
+
+def write_through(state: State, owner: Ref) -> None:
+    """Give an object the attributes that its dictionary has."""
+    found = state.get(owner, Dict)
+    if found is None or found.of is None:
+        return
+    whole = state.object(found.of)
+    if isinstance(whole, (Instance, Layer)):
+        attrs = {name: value for name, value in found.items.items() if isinstance(name, str)}
+        state.put(found.of, replace(whole, attrs=attrs))
+
+
+def _attrs(state: State, owner: Ref) -> Mapping[str, Value]:
+    whole = state.object(owner)
+    return whole.attrs if isinstance(whole, (Instance, Layer)) else {}

@@ -10,7 +10,7 @@ from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_used, set_apart
 from graphlint.static.execute.autograd.gradients import in_entry
 from graphlint.static.execute.autograd.passes import run_pass
-from graphlint.static.execute.library import builtins, iterators, stdlib, unknown
+from graphlint.static.execute.library import builtins, iterators, objects, stdlib, unknown
 from graphlint.static.execute.library.distributions import DENSITY, make_distribution
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.modules import (
@@ -65,7 +65,12 @@ TRANSPARENT = frozenset(
 """Functions that return what they are given, or something that does the same."""
 COLLECTIVES = frozenset("all_reduce reduce broadcast barrier all_gather gather".split())
 """Functions of `torch.distributed` that look at a tensor's values, or change them."""
-HANDLERS = {**builtins.HANDLERS, **stdlib.HANDLERS, **iterators.HANDLERS}
+HANDLERS = {
+    **builtins.HANDLERS,
+    **stdlib.HANDLERS,
+    **iterators.HANDLERS,
+    **objects.HANDLERS,
+}
 SIZED = frozenset(("randn", "rand", "zeros", "ones", "empty"))
 VECTORS = frozenset(("parameters_to_vector", "pad_sequence", "pack_padded_sequence"))
 CLOSED_CALLS = frozenset(

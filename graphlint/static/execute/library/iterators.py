@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
-from graphlint.static.execute.library.builtins import Handler, all_items, make_list
+from graphlint.static.execute.library.builtins import Handler, all_items, make_list, map_items
 from graphlint.static.execute.library.items import Items
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
@@ -115,6 +115,30 @@ def _again(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, state.new(call.node, List(items.values, state.sym(call.node, "length"))))]
 
 
+def _starmap(ex: Executor, state: State, call: Invocation) -> Results:
+    """Call a function with the parts of each item."""
+    if len(call.args) < 2:
+        return [(state, state.sym(call.node))]
+    return map_items(ex, state, call.node, call.args[0], call.args[1], spread=True)
+
+
+def _tee(ex: Executor, state: State, call: Invocation) -> Results:
+    """Make some iterators that yield the same."""
+    items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
+    count = call.argument(1, "n") or Const(2)
+    number = count.value if isinstance(count, Const) and isinstance(count.value, int) else 2
+    made = [state.new(call.node, List(items.values, items.length)) for _ in range(number)]
+    return [(state, Tuple(tuple(made)))]
+
+
+def _zip_longest(ex: Executor, state: State, call: Invocation) -> Results:
+    """Pair items to the end of the longest iterable; what is missing is filled up."""
+    columns = [all_items(ex, state, call.node, value) for value in call.args]
+    filling = call.keywords.get("fillvalue", NONE)
+    rows = itertools.zip_longest(*(column.values for column in columns), fillvalue=filling)
+    return _listed(state, call, rows, columns)
+
+
 def _listed(
     state: State,
     call: Invocation,
@@ -140,6 +164,9 @@ HANDLERS: Mapping[str, Handler] = {
     "itertools.combinations_with_replacement": _choosing(itertools.combinations_with_replacement),
     "itertools.permutations": _choosing(itertools.permutations),
     "itertools.islice": _slice,
+    "itertools.starmap": _starmap,
+    "itertools.tee": _tee,
+    "itertools.zip_longest": _zip_longest,
     "itertools.cycle": _again,
     "itertools.takewhile": _again,
     "itertools.dropwhile": _again,

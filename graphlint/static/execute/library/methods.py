@@ -17,6 +17,7 @@ from graphlint.static.execute.library import (
     containers,
     forward_hooks,
     module_methods,
+    objects,
     tensor_methods,
     unknown,
 )
@@ -39,6 +40,7 @@ from graphlint.static.execute.paths.values import (
     Context,
     Dict,
     Distribution,
+    Func,
     FunctionContext,
     Instance,
     Layer,
@@ -46,6 +48,7 @@ from graphlint.static.execute.paths.values import (
     Method,
     Object,
     Optimizer,
+    Partial,
     Ref,
     Scaler,
     Super,
@@ -95,6 +98,8 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
     if name in forward_hooks.REGISTERING and _is_module(state, owner):
         note_forward_hook(state)
         return [(state, forward_hooks.register(state, call, owner, name))]
+    if name in objects.ITEM_METHODS and not isinstance(owner, Super):
+        return objects.call_item_method(ex, state, call, method)
     if isinstance(owner, Sym):
         return _of_unknown(ex, state, call, owner, name)
     if isinstance(owner, Super):
@@ -105,6 +110,8 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
         return [(state, _enter_context(state, args[0]))]
     if isinstance(owner, Const):
         return [(state, _of_text(state, call, owner, name))]
+    if isinstance(owner, (Func, Partial)) and name == "__get__" and args:
+        return [(state, objects.bind(owner, args[0]))]
     return unknown.call_unknown(ex, state, call, method)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from graphlint.static.execute.autograd.holds import BOUNDED, LARGE
 from graphlint.static.execute.library.builtins import Handler, all_items, make_list
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.paths.invocation import Invocation
+from graphlint.static.execute.paths.numbers import is_exact
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     NONE,
@@ -147,11 +149,25 @@ def _heap_push(ex: Executor, state: State, call: Invocation) -> Results:
 
 
 def _heap_pop(ex: Executor, state: State, call: Invocation) -> Results:
+    """Take the least item, or the first that was pushed where that can't be told."""
     found = state.get(call.args[0], List) if call.args else None
     if found is not None and found.items and isinstance(call.args[0], Ref):
-        state.put(call.args[0], replace(found, items=found.items[1:]))
-        return [(state, found.items[0])]
+        ranks = [_rank(item) for item in found.items]
+        known = [rank for rank in ranks if rank is not None]
+        least = ranks.index(min(known)) if len(known) == len(ranks) else 0
+        items = found.items[:least] + found.items[least + 1 :]
+        state.put(call.args[0], replace(found, items=items))
+        return [(state, found.items[least])]
     return [(state, state.sym(call.node))]
+
+
+def _rank(item: Value) -> tuple[float, ...] | None:
+    """Return the known numbers that an item begins with, by which a heap puts it in order."""
+    parts = item.items if isinstance(item, Tuple) else (item,)
+    known = itertools.takewhile(is_exact, parts)
+    values = [part.value for part in known if isinstance(part, Const)]
+    numbers = itertools.takewhile(lambda value: isinstance(value, (int, float)), values)
+    return tuple(numbers) or None
 
 
 def copy_value(state: State, node: ir.Node, value: Value, done: dict[int, Ref]) -> Value:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from graphlint.static import ir
 from graphlint.static.execute.autograd.foreign import NUMBERS
 from graphlint.static.execute.autograd.holds import note_item
+from graphlint.static.execute.library.dictionaries import seen_now, write_through
 from graphlint.static.execute.library.items import Items, every
 from graphlint.static.execute.library.ops import (
     apply_op,
@@ -169,7 +170,7 @@ def _bounds(index: Value) -> slice | None:
 def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, index: Value) -> Results:
     found = state.object(owner)
     if isinstance(found, Dict):
-        return _of_dict(ex, state, node, owner, found, index)
+        return _of_dict(ex, state, node, owner, seen_now(state, found), index)
     if isinstance(found, Layer) and found.children:
         return _of_layer(state, node, found, index)
     if isinstance(found, Instance):
@@ -199,6 +200,8 @@ def _of_dict(
     if isinstance(index, (Sym, Const)) and values and complete:
         other = state.fork()
         return [(state, values[0]), (other, values[-1])]
+    if found.of is not None:  # it is made anew each time that the object is asked for it
+        return [(state, Sym(("subscript", found.of.address, name_of(index))))]
     made = state.sym(node)
     state.put(owner, replace(found, items={**found.items, key: made}))
     return [(state, made)]
@@ -246,8 +249,9 @@ def set_item(
         _write_tensor(ex, state, node, owner, found, index, value)
         note_item(ex, state, node, owner, value)
     elif isinstance(found, Dict) and isinstance(owner, Ref):
-        items = {**found.items, dict_key(index): value}
+        items = {**seen_now(state, found).items, dict_key(index): value}
         state.put(owner, replace(found, items=items))
+        write_through(state, owner)
         note_item(ex, state, node, owner, value)
     elif isinstance(found, List) and isinstance(owner, Ref):
         state.put(owner, replace(found, items=_with_item(found.items, index, value)))
@@ -266,8 +270,9 @@ def delete_item(state: State, owner: Value, index: Value) -> None:
     """Delete an item of a value, or several by a slice."""
     found = state.object(owner) if isinstance(owner, Ref) else None
     if isinstance(found, Dict) and isinstance(owner, Ref):
-        rest = {k: v for k, v in found.items.items() if k != dict_key(index)}
+        rest = {k: v for k, v in seen_now(state, found).items.items() if k != dict_key(index)}
         state.put(owner, replace(found, items=rest))
+        write_through(state, owner)
     elif isinstance(found, List) and isinstance(owner, Ref):
         items = list(found.items)
         if is_slice(index):

@@ -184,7 +184,7 @@ def _run_once(
     frame = ex.enter(state, node, "loop", index=index)
     results = ex.invoke(state, Invocation(node, given), func)
     for after, value in results:
-        note_escape(ex, after, [value])  # whoever runs the function gets what it returns
+        ex.escape(after, [value])  # whoever runs the function gets what it returns
         after.frame = frame
     state.frame = frame
     merged = merge(ex, [(s, Flow("return", v)) for s, v in results])

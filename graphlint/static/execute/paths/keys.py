@@ -137,7 +137,8 @@ class _Parts:
         if isinstance(found, List):
             return (List, self.value(found.length), *map(self.value, found.items))
         if isinstance(found, Dict):
-            return (Dict, found.open, self.value(found.factory), self._mapping(found.items))
+            more = (self.value(found.factory), self.value(found.of))
+            return (Dict, found.open, *more, self._mapping(found.items))
         if isinstance(found, Layer):
             children = tuple(map(self.value, found.children))
             return (Layer, found.name, children, self._names(found.attrs))

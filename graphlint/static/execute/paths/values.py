@@ -316,12 +316,14 @@ class List(Object):
 class Dict(Object):
     """A dictionary; `open` says that it may have keys that are not listed.
 
-    `factory` makes the values of missing keys, in a `defaultdict`.
+    `factory` makes the values of missing keys, in a `defaultdict`; `of` is the object whose
+    attributes these are, as they were when they were last looked at.
     """
 
     items: Mapping[Any, Value]
     open: bool = False
     factory: Value | None = None
+    of: Ref | None = None
 
 
 @dataclass(slots=True, eq=False)
