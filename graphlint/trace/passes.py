@@ -31,8 +31,8 @@ class Reuse:
             began: what such a loop goes over is likely to share.
         apart: the same call visits them again, and no loop around both has gone on in between: the
             function with the call, or the loop, was run once more.
-        restarted: the innermost loop around the visiting pass was begun in between: it is another
-            loop whose iterations these are, if any.
+        restarted: the innermost loop around the visiting pass was begun in between, or within the
+            call that says the flag: it is another loop whose iterations these are, if any.
     """
 
     by: Site

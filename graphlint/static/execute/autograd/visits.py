@@ -244,7 +244,7 @@ def _link_reuses(
             given = numbers if followed else ()
             prebuilt = not picked and _starts_before(state, request.roots, given, pending.frame)
             apart = pending.call is request.call and not pending.frame.precedes(state.frame)
-            restarted = _innermost_loop(state.frame) not in pending.frame.loops
+            restarted = not _innermost_loop_is_around(state.frame, pending.frame, request)
             reuse = Reuse(request.site, travels, certain, prebuilt, apart, restarted)
             if reuse not in pending.reuses:
                 loops = frozenset[Loop]().union(*(node.frame.loops for node in nodes if node.frame))
@@ -263,6 +263,13 @@ def _link_reuses(
         if pending.chain in chains:
             state.pending[number] = replace(pending, chain=first, doubts=_in_chain(pending))
     return first
+
+
+def _innermost_loop_is_around(frame: Frame, earlier: Frame, request: Request) -> bool:
+    """Whether the innermost loop around a pass is around an earlier one, and what says the flag."""
+    flag, loop = request.flag, frame.innermost_loop
+    handed = flag.origin if isinstance(flag, (Const, Sym)) else None
+    return loop in earlier.loops and (handed is None or loop in handed[1].loops)
 
 
 def _kept_by(state: State, visited: Sequence[NodeId]) -> dict[int, list[NodeId]]:
@@ -289,11 +296,6 @@ def _surely_saves(node: Node, among_others: bool) -> bool:
     """
     stands_alone = node.op != FOREIGN_OP or not among_others
     return node.saves is YES or (node.opaque and stands_alone)
-
-
-def _innermost_loop(frame: Frame) -> Loop | None:
-    """Return the innermost loop around a frame."""
-    return next(((f.parent, f.place) for f in frame.chain() if f.kind == "loop"), None)
 
 
 def _starts_before(

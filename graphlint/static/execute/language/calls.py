@@ -23,7 +23,14 @@ from graphlint.static.execute.library.items import every
 from graphlint.static.execute.paths import classes
 from graphlint.static.execute.paths.compiled import is_compiled, join_outputs
 from graphlint.static.execute.paths.frames import Frame
-from graphlint.static.execute.paths.generators import put_off, restore
+from graphlint.static.execute.paths.generators import (
+    MANAGED,
+    Managed,
+    body_that_ran,
+    put_off,
+    restore,
+    takes_body,
+)
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import name_of
 from graphlint.static.execute.paths.skipping import made_of, skip_call
@@ -211,7 +218,7 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     if func.bound is not None and (is_abstract(function) or _is_left_out(state, func)):
         method = Method(func.bound, function.name)
         return unknown.call_unknown(ex, state, call, method)
-    if not ex.shares(function):
+    if not ex.shares(function) or takes_body(state, call.node, func):
         return _run(ex, state, call, func)
     aside = state.fork()
     place = (state.frame, call.node)
@@ -262,7 +269,8 @@ def _shared(state: State, func: Func) -> list[Value]:
 def _run(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     function = func.function
     given = list(call.args) if func.bound is None else [func.bound, *call.args]
-    caller = Caller(state.frame, state.env, state.temps, state.yields, state.yielded)
+    caller = Caller.of(state)
+    state.managed = state.managed if takes_body(state, call.node, func) else None
     state.temps = (*state.temps, Tuple(tuple(given)), Tuple(tuple(call.keywords.values())))
     ex.enter(state, call.node, "call", function)
     variables = _bind_parameters(ex, state, func, given, call.keywords)
@@ -336,11 +344,18 @@ class Caller:
     temps: tuple[Value, ...]
     yields: tuple[Value, ...]
     yielded: tuple[Frame, ...]
+    managed: Managed | None
+
+    @classmethod
+    def of(cls, state: State) -> Caller:
+        """Note where a state is."""
+        here = (state.frame, state.env, state.temps)
+        return cls(*here, state.yields, state.yielded, state.managed)
 
     def restore(self, state: State) -> None:
         """Go back to the caller."""
         state.frame, state.env, state.temps = self.frame, self.env, self.temps
-        state.stack = state.stack[:-1]
+        state.stack, state.managed = state.stack[:-1], self.managed
 
 
 def _leave(
@@ -348,9 +363,12 @@ def _leave(
 ) -> Results:
     returned: list[Outcome] = []
     for state, flow in outcomes:
+        ran = body_that_ran(state)
         caller.restore(state)
         value = flow.value if flow.value is not None else NONE
-        if func.function.yields:
+        if ran is not None:
+            value = Context(MANAGED, ran)
+        elif func.function.yields:
             value = _generated(state, node, func)
             state.yields, state.yielded = caller.yields, caller.yielded
         if flow.kind == "raise":

@@ -21,7 +21,7 @@ from graphlint.static.execute.library.imports import resolve
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.paths.branches import negate, truth
-from graphlint.static.execute.paths.generators import note_yield
+from graphlint.static.execute.paths.generators import note_yield, run_managed
 from graphlint.static.execute.paths.numbers import (
     arithmetic,
     depends_on_position,
@@ -312,6 +312,9 @@ def _await(ex: Executor, node: ir.Await, state: State) -> Results:
 
 
 def _yield(ex: Executor, node: ir.Yield, state: State) -> Results:
+    if state.managed is not None and not node.delegate:
+        entered: Results = [(state, NONE)] if node.value is None else ex.eval(node.value, state)
+        return [(going, NONE) for after, value in entered for going in _managed(after, value)]
     if node.value is None:
         note_yield(state)
         state.yields = (*state.yields, NONE)
@@ -325,6 +328,12 @@ def _yield(ex: Executor, node: ir.Yield, state: State) -> Results:
         after.yielded = (*after.yielded, *[after.frame for _ in given])
         results.append((after, after.sym(node, "sent")))
     return results
+
+
+def _managed(state: State, value: Value) -> list[State]:
+    """Run the body of the `with` that a context manager is made for."""
+    assert state.managed is not None
+    return run_managed(state, state.managed, value)
 
 
 def _slice(ex: Executor, node: ir.Slice, state: State) -> Results:

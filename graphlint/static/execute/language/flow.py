@@ -10,18 +10,28 @@ from graphlint.static.execute.autograd.evaluations import (
     forget_unknown_context,
     note_unknown_context,
 )
-from graphlint.static.execute.autograd.merge import NEXT, Flow, Outcome, merge
+from graphlint.static.execute.autograd.merge import BREAK, CONTINUE, NEXT, Flow, Outcome, merge
 from graphlint.static.execute.language.loops import for_stmt, while_stmt
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.targets import assign
+from graphlint.static.execute.library.contexts import STACK, unwind
 from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.classes import find_method
-from graphlint.static.execute.paths.generators import restore
+from graphlint.static.execute.paths.generators import MANAGED, offer, restore
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import compare
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.suppositions import note_supposition
-from graphlint.static.execute.paths.values import NONE, Context, Func, List, Ref, Value
+from graphlint.static.execute.paths.values import (
+    NONE,
+    Const,
+    Context,
+    Func,
+    List,
+    Ref,
+    Tuple,
+    Value,
+)
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
@@ -49,18 +59,40 @@ def _with_items(
     if not items:
         return run_block(ex, node.body, state)
     item, *inner = items
-    before = state.grad
+    before, outer = state.grad, state.managed
+
+    def run(inside: State, value: Value) -> list[Outcome]:
+        """Run the body, given what entering the manager yields."""
+        target = item.target
+        bound = [inside] if target is None else assign(ex, inside, target, value, item)
+        return [outcome for each in bound for outcome in _with_items(ex, node, inner, each)]
+
+    managed = offer(state, item.context, run)
     outcomes: list[Outcome] = []
     for after, manager in ex.eval(item.context, state):
+        after.managed = outer
+        if isinstance(manager, Context) and manager.kind == MANAGED:
+            outcomes.append((after, _flow_of(manager)))
+            continue
         for inside, value in _enter(ex, after, item, manager):
-            target = item.target
-            bound = [inside] if target is None else assign(ex, inside, target, value, item)
-            for each in bound:
-                each.temps = (*each.temps, manager)
-                for done, flow in _with_items(ex, node, inner, each):
-                    done.temps = done.temps[:-1]
-                    outcomes += _exit(ex, done, flow, item, manager, before)
+            inside.temps = (*inside.temps, manager)
+            for done, flow in run(inside, value):
+                done.temps = done.temps[:-1]
+                outcomes += _exit(ex, done, flow, item, manager, before)
+    for after, flow in managed.raised:
+        after.grad = before
+        outcomes.append((after, flow))
     return outcomes
+
+
+def _flow_of(manager: Context) -> Flow:
+    """Return how the body ended that was run within a manager (`generators`)."""
+    assert isinstance(manager.argument, Tuple)
+    kind, value = manager.argument.items
+    flow = Flow(kind.value if isinstance(kind, Const) else NEXT.kind)
+    if flow.kind == "return":
+        return Flow(flow.kind, value)
+    return next((each for each in (NEXT, BREAK, CONTINUE) if each == flow), NEXT)
 
 
 def _enter(ex: Executor, state: State, item: ir.WithItem, manager: Value) -> Results:
@@ -101,6 +133,8 @@ def _exit(
             inside, outside = manager.frozen
             state.frozen = state.frozen - inside | outside
         restore(state, manager)
+        if manager.kind == STACK:
+            return [(after, flow) for after in unwind(ex, state, item, manager.argument)]
     forget_unknown_context(state, item)
     return [(state, flow)]
 

@@ -327,6 +327,7 @@ HANDLERS: Mapping[str, Handler] = {
     "dict": _dict,
     "collections.OrderedDict": _dict,
     "types.SimpleNamespace": _dict,
+    "threading.local": _dict,
     "sum": _sum,
     "map": _map,
     "min": _number(min),

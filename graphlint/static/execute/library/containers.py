@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.autograd.holds import note_stored
+from graphlint.static.execute.library import contexts
 from graphlint.static.execute.library.dictionaries import (
     of_keywords,
     overlaid,
@@ -31,7 +32,11 @@ ADDING = frozenset("append add appendleft push put register".split())
 def call_list(
     ex: Executor, state: State, call: Invocation, owner: Ref, found: List, name: str
 ) -> Results:
-    """Call a method of a list, set or deque."""
+    """Call a method of a list, set or deque, or of what is kept as one."""
+    if found.kind == contexts.VARIABLE:
+        return [(state, contexts.call_variable(state, call, owner, found, name))]
+    if found.kind == contexts.STACK:
+        return contexts.call_stack(ex, state, call, owner, found, name)
     args = call.args
     items = found.items
     if name in ADDING:

@@ -10,7 +10,7 @@ from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_used, set_apart
 from graphlint.static.execute.autograd.gradients import in_entry
 from graphlint.static.execute.autograd.passes import run_pass
-from graphlint.static.execute.library import builtins, iterators, objects, stdlib, unknown
+from graphlint.static.execute.library import builtins, contexts, iterators, objects, stdlib, unknown
 from graphlint.static.execute.library.distributions import DENSITY, make_distribution
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.modules import (
@@ -55,7 +55,7 @@ BUILTINS = builtins.NAMES
 GRAD_CONTEXTS = frozenset(("no_grad", "enable_grad", "inference_mode"))
 PLAIN_CONTEXTS = frozenset(
     "autocast device profile record_function detect_anomaly set_detect_anomaly save_on_cpu "
-    "saved_tensors_hooks fork_rng nullcontext suppress ExitStack AsyncExitStack".split()
+    "saved_tensors_hooks fork_rng nullcontext suppress".split()
 )
 CHECKPOINTS = frozenset(("checkpoint", "checkpoint_sequential"))
 TRANSPARENT = frozenset(
@@ -70,6 +70,7 @@ HANDLERS = {
     **stdlib.HANDLERS,
     **iterators.HANDLERS,
     **objects.HANDLERS,
+    "contextvars.ContextVar": contexts.make_variable,
 }
 SIZED = frozenset(("randn", "rand", "zeros", "ones", "empty"))
 VECTORS = frozenset(("parameters_to_vector", "pad_sequence", "pack_padded_sequence"))
@@ -89,6 +90,8 @@ def call_external(ex: Executor, state: State, call: Invocation, name: str) -> Re
         return _set_grad_enabled(state, call)
     if last in GRAD_CONTEXTS:
         return [(state, _grad_context(last, call))]
+    if last in contexts.STACKS:
+        return [(state, contexts.make_stack(state, call.node))]
     if last in PLAIN_CONTEXTS:
         return [(state, Context("nothing"))]
     if last == "scale_loss":

@@ -106,8 +106,8 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
         return module_methods.call_super(ex, state, call, owner, name)
     if isinstance(owner, Ref):
         return _of_object(ex, state, call, owner, name)
-    if isinstance(owner, Context) and name == "enter_context" and args:
-        return [(state, _enter_context(state, args[0]))]
+    if isinstance(owner, Context) and isinstance(owner.argument, Ref):
+        return call_method(ex, state, call, Method(owner.argument, name))
     if isinstance(owner, Const):
         return [(state, _of_text(state, call, owner, name))]
     if isinstance(owner, (Func, Partial)) and name == "__get__" and args:
@@ -118,15 +118,6 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
 def _is_module(state: State, value: Value) -> bool:
     """Whether a value is a module, or may be one."""
     return isinstance(value, Sym) or isinstance(state.get(value, Object), (Layer, Instance))
-
-
-def _enter_context(state: State, manager: Value) -> Value:
-    """Enter a context manager on an `ExitStack`, which leaves it at the end of its `with`."""
-    if isinstance(manager, Context):
-        if manager.kind in ("no_grad", "enable_grad"):
-            state.grad = manager.kind == "enable_grad"
-        return manager.argument or manager
-    return manager
 
 
 def _of_text(state: State, call: Invocation, owner: Const, name: str) -> Value:

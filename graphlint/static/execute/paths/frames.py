@@ -59,6 +59,11 @@ class Frame:
         """The calls and loops that lead here, whatever the iterations."""
         return tuple([(frame.place, frame.kind) for frame in self.chain()])
 
+    @property
+    def innermost_loop(self) -> Loop | None:
+        """The innermost loop around this frame."""
+        return next(((f.parent, f.place) for f in self.chain() if f.kind == "loop"), None)
+
     def precedes(self, later: Frame) -> bool:
         """Whether this frame is in an earlier iteration of a loop that `later` is in."""
         return any(later.loops.get(loop, -1) > index for loop, index in self.loops.items())

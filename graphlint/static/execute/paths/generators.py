@@ -1,14 +1,35 @@
-"""Generators: their bodies run at once, when they are called; here is what makes up for that."""
+"""Generators: their bodies run at once, when they are called; here is what makes up for that.
+
+# Note [Bodies run within managers]
+A `with` over the call of a context manager that a generator makes runs its body where the generator
+yields: the call is made with the offer of a `Managed`, which the `yield` takes. So what stands
+behind the `yield` happens after the body. How the body ended is left in a variable of the
+generator's; a manager that is made elsewhere, before the `with`, has run to its end by then.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
+from graphlint.static import ir
 from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import Node
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.values import Context, Instance, Layer, Object, Ref, Value
+from graphlint.static.execute.paths.values import (
+    Address,
+    Const,
+    Context,
+    Env,
+    Func,
+    Instance,
+    Layer,
+    Object,
+    Ref,
+    Tuple,
+    Value,
+)
 
 Change: TypeAlias = tuple[Ref, str, Value | None]
 """An attribute and its new value, None where it is gone."""
@@ -47,6 +68,77 @@ def _renewed(state: State, number: int, node: Node) -> Node:
 
 
 # --------------------------------------------------------------------------- context managers
+LEFT = "__left__"
+"""The variable of a generator's that says how the body of its `with` ended."""
+MANAGED = "managed"
+"""The kind of a context manager whose body has been run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Managed:
+    """The body of a `with`, to be run where its manager yields.
+
+    Attributes:
+        node: the call that makes the manager.
+        run: runs the body, given what was yielded; returns how it may end.
+        frame, env, stack, temps, outer: where the `with` stands: what a state had there.
+        raised: how the body ended where it raised.
+    """
+
+    node: ir.Node
+    run: Callable[[State, Value], list[tuple[State, Any]]]
+    frame: Frame
+    env: Address
+    stack: tuple[Address, ...]
+    temps: tuple[Value, ...]
+    yields: tuple[tuple[Value, ...], tuple[Frame, ...]]
+    outer: Managed | None
+    raised: list[tuple[State, Any]]
+
+
+def offer(
+    state: State, node: ir.Node, run: Callable[[State, Value], list[tuple[State, Any]]]
+) -> Managed:
+    """Offer the body of a `with` to the manager that a call makes."""
+    yields = (state.yields, state.yielded)
+    made = Managed(
+        node, run, state.frame, state.env, state.stack, state.temps, yields, state.managed, []
+    )
+    state.managed = made
+    return made
+
+
+def takes_body(state: State, node: ir.Node, func: Func) -> bool:
+    """Whether a call makes the manager that the body of a `with` is offered to."""
+    offered = state.managed is not None and state.managed.node is node
+    return offered and func.wrapper == "manager" and func.function.yields
+
+
+def run_managed(state: State, managed: Managed, value: Value) -> list[State]:
+    """Run the body of a `with` from within its manager: the states that go on behind the yield."""
+    frame, env, stack, temps = state.frame, state.env, state.stack, state.temps
+    state.frame, state.env, state.managed = managed.frame, managed.env, managed.outer
+    state.stack, state.temps = (*stack, env), (*temps, *managed.temps)
+    state.yields, state.yielded = managed.yields
+    going: list[State] = []
+    for after, flow in managed.run(state, value):
+        if flow.kind == "raise":
+            after.frame, after.stack, after.temps = managed.frame, managed.stack, managed.temps
+            managed.raised.append((after, flow))
+            continue
+        after.frame, after.env, after.managed = frame, env, None
+        after.stack, after.temps = stack, temps
+        after.bind(LEFT, Tuple((Const(flow.kind), flow.value or Const(None))))
+        going.append(after)
+    return going
+
+
+def body_that_ran(state: State) -> Value | None:
+    """Return how the body ended that was run within the manager which ends here, if one was."""
+    env = state.heap[state.env]
+    return env.vars.get(LEFT) if isinstance(env, Env) else None
+
+
 def note_yield(state: State) -> None:
     """Note how things are where a generator yields, the first time."""
     state.grad_at_yield, state.frozen_at_yield = state.grad, state.frozen

@@ -31,6 +31,7 @@ from graphlint.trace import Doubt, Form, Reuse, Site
 if TYPE_CHECKING:
     from graphlint.static.execute.autograd.leaks import Held
     from graphlint.static.execute.autograd.meetings import Past
+    from graphlint.static.execute.paths.generators import Managed
     from graphlint.static.execute.records.meetings import Route
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -111,6 +112,7 @@ class State:
             (Note [Gradients in leaves]).
         grad: whether operations are recorded; grad_at_yield: whether they were at the last yield.
         frozen_at_yield: the leaves that wanted no gradients then; heap_at_yield: the objects.
+        managed: the body of a `with` that is offered to the manager about to be made.
     """
 
     frames: Frames
@@ -148,6 +150,7 @@ class State:
     grad_at_yield: bool = True
     frozen_at_yield: frozenset[Leaf] = frozenset()
     heap_at_yield: dict[Address, Object] = field(default_factory=dict)
+    managed: Managed | None = None
     passes: int = 0
 
     def fork(self) -> State:
