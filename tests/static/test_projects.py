@@ -95,3 +95,30 @@ def test_models_chosen_by_name_build_graphs(tmp_path: Path) -> None:
         )
     )
     assert {f.code for f in lint_paths([tmp_path]).findings} == {"RG106"}
+
+
+def test_what_is_given_by_default_has_its_file(tmp_path: Path) -> None:
+    program = """
+        import torch
+        from learner import Learner
+
+        loss = Learner().loss(torch.ones(3, requires_grad=True))
+        loss.backward()
+        loss.backward()
+    """
+    assert found(
+        tmp_path,
+        helpers="import torch\ndef warp(x):\n    return torch.exp(x)",
+        learner="""
+            import helpers
+
+            class Learner:
+                def __init__(self, prepare=helpers.warp):
+                    self.prepare = prepare
+
+                def loss(self, x):
+                    return self.prepare(x).sum()
+        """,
+        one="import helpers\nprint(helpers.warp)\n" + dedent(program),
+        two=program,
+    ) == [("RG102", "one.py", 8), ("RG102", "two.py", 6)]

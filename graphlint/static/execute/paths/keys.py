@@ -100,7 +100,8 @@ class _Parts:
             return map(self.value, value.items)
         if isinstance(value, Func):
             self.addresses.append(value.env)
-            return (value.function, value.env, self.value(value.bound), value.grad)
+            defaults = [self.value(default) for _, default in value.defaults]
+            return (value.function, value.env, self.value(value.bound), value.grad, *defaults)
         if isinstance(value, Method):
             return (self.value(value.owner), value.name)
         if isinstance(value, Partial):
