@@ -17,6 +17,7 @@ from graphlint.static.execute.paths.values import (
     TRUE,
     Const,
     Dict,
+    External,
     List,
     Range,
     Ref,
@@ -27,6 +28,9 @@ from graphlint.static.execute.paths.values import (
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
+
+TYPES = frozenset("bool int float complex str bytes list tuple dict set torch.Tensor".split())
+"""Classes that differ where their names do."""
 
 
 def comparison(ex: Executor, node: ir.Compare, state: State) -> Results:
@@ -62,6 +66,8 @@ def _same(left: Value, right: Value, identity: bool) -> bool | None:
         return left.address == right.address or (False if identity else None)
     if isinstance(left, Sym) or isinstance(right, Sym):
         return None
+    if isinstance(left, External) and isinstance(right, External):
+        return left == right if {left.name, right.name} <= TYPES else None
     if isinstance(left, Const) or isinstance(right, Const):
         return False
     if isinstance(left, Tuple) and isinstance(right, Tuple) and _differ(left, right):

@@ -280,6 +280,19 @@ def _kind_of(state: State, value: Value) -> tuple[str, ...] | None:
     return None
 
 
+def _type(ex: Executor, state: State, call: Invocation) -> Results:
+    """Return the class of a plain value or of a tensor that is no parameter, where it is known."""
+    given = call.args[0] if len(call.args) == 1 else NONE
+    found = state.object(given) if isinstance(given, Ref) else None
+    if isinstance(given, Const) and len(call.args) == 1:
+        return [(state, External(type(given.value).__name__))]
+    if isinstance(found, Tensor) and found.leaf is None:
+        return [(state, External("torch.Tensor"))]
+    if isinstance(found, Instance):
+        return [(state, Ref(found.cls))]
+    return call_unknown(ex, state, call, External("type"))
+
+
 def _id(ex: Executor, state: State, call: Invocation) -> Results:
     named = call.args[0].address if call.args and isinstance(call.args[0], Ref) else None
     return [(state, state.sym(call.node, "number") if named is None else Const(named))]
@@ -344,6 +357,7 @@ HANDLERS: Mapping[str, Handler] = {
     "getattr": _getattr,
     "setattr": _setattr,
     "isinstance": _isinstance,
+    "type": _type,
     "id": _id,
     "print": _print,
     "tqdm.tqdm": _first,
