@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -227,3 +228,19 @@ def test_the_names_of_the_package() -> None:
     assert graphlint.__version__ == "0.1.0"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = graphlint.nothing
+
+
+def test_a_loss_of_callers_weakens_what_is_said_of_terms_added_to_it() -> None:
+    text = """
+        import torch
+
+        weight = torch.ones(3, requires_grad=True)
+
+        def finish(loss):
+            before = loss.item()
+            loss += weight.pow(2).sum()
+            loss.backward(retain_graph=True)
+            return before
+    """
+    found = lint_source(textwrap.dedent(text))
+    assert [(f.code, f.confidence) for f in found] == [("RG101", Confidence.LIKELY)]

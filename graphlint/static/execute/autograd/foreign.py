@@ -16,7 +16,7 @@ from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import Node, inputs_first, reachable
 from graphlint.static.execute.paths.numbers import comes_from_caller
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.values import PLAIN, Key, NodeId, Sym, source
+from graphlint.static.execute.paths.values import PLAIN, Key, NodeId, Sym, Value, source
 from graphlint.static.knowledge.facts import MAYBE
 from graphlint.trace import Confidence, Doubt
 
@@ -132,6 +132,13 @@ def is_plain(name: object) -> bool:
 
 def _is_arithmetic(name: Key) -> bool:
     return name[0] == "number" and len(name) > 1 and name[1] in ARITHMETIC
+
+
+def adopt_total(state: State, place: ir.Node, total: Value, added: Value) -> None:
+    """Give an argument a graph that terms with graphs are added to: a loss of its caller's."""
+    if isinstance(total, Sym) and is_argument(total.name) and may_be_tensor(total):
+        if any(state.nodes(added)):
+            foreign_node(state, place, total)
 
 
 # ------------------------------------------------------------------------------ data of callers

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.autograd.foreign import adopt_total
 from graphlint.static.execute.autograd.holds import note_stored
 from graphlint.static.execute.autograd.merge import NEXT, Outcome
 from graphlint.static.execute.autograd.sums import note_rebuilt, note_sum
@@ -82,6 +83,8 @@ def aug_assign(ex: Executor, node: ir.AugAssign, state: State) -> list[Outcome]:
             note_stored(ex, after, node, left, more.values)
             outcomes.append((after, NEXT))
             continue
+        if node.op in ("Add", "Sub"):
+            adopt_total(after, node, left, right)
         own = own_arithmetic(ex, after, node, node.op, left, right, own="i")
         if own is None:
             own = [(after, binary(ex, after, node, node.op, left, right))]
