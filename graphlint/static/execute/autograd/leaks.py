@@ -230,12 +230,21 @@ def _runs_layers(state: State, held: Held) -> bool:
     """Whether the value comes from a network's forward pass, run in the same iteration.
 
     What saves tensors for certain counts as one, whatever the operation, but for gradients that are
-    differentiable and differentiated by nobody: that is to be said of what makes them (RG302).
+    differentiable and differentiated by nobody: that is to be said of what makes them (RG302). What
+    an iteration makes of an earlier output alone is a part of that, and is soon through with it.
     """
-    below = (state.graph[number] for number in reachable(state.graph, held.added))
-    return any(
-        (node.saves is YES or (node.op == "layer" and node.saves is not NO))
-        and node.op != "gradient"
-        and _is_made_in(node, held.loops[0], held)
-        for node in below
-    )
+    made = [node for node in _made_with(state, held) if node.op != "gradient"]
+    saves = any(node.saves is YES or (node.op == "layer" and node.saves is not NO) for node in made)
+    return saves and any(node.leaves or not node.inputs for node in made)
+
+
+def _made_with(state: State, held: Held) -> Iterator[Node]:
+    """Walk the nodes below a value down to those that are older than its iteration."""
+    todo, seen = list(held.added), set[NodeId]()
+    while todo:
+        number = todo.pop()
+        node = state.graph[number]
+        if number not in seen and _is_made_in(node, held.loops[0], held):
+            seen.add(number)
+            todo += node.inputs
+            yield node
