@@ -57,7 +57,8 @@ def check(trace: Trace) -> Iterator[Claim]:
             message = f"{CARRIED}: {cut}." if cut else None
             yield Claim(clash.site, clash_witness(clash), clash.doubts, message)
     for kept in trace.retentions():
-        carried = [(p, r) for p in kept.passes for r in p.reuses if r.carried and r.sure]
+        reuses = [(p, r) for p in kept.passes for r in p.reuses]
+        carried = [(p, r) for p, r in reuses if r.carried and r.sure and not r.guessed]
         if carried:
             repeated = [m for m in trace.meetings_of(kept) if m.repeated]
             cut = detach(borders(repeated)) or "detach the value that is carried round the loop"

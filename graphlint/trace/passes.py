@@ -33,6 +33,8 @@ class Reuse:
             function with the call, or the loop, was run once more.
         restarted: the innermost loop around the visiting pass was begun in between, or within the
             call that says the flag: it is another loop whose iterations these are, if any.
+        guessed: it is only by what code that is not known may have found on an object that the
+            visiting pass gets to the nodes of an earlier iteration.
     """
 
     by: Site
@@ -41,6 +43,7 @@ class Reuse:
     prebuilt: bool = False
     apart: bool = False
     restarted: bool = False
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

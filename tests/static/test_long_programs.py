@@ -235,3 +235,56 @@ def test_long_calls_of_one_function_share_their_steps(calls: int) -> None:
         calls="        loss = loss + match(output)\n" * calls, lines="    count += 1\n" * 1_000
     )
     assert [finding.code for finding in lint_source(text)] == ["RG101"]
+
+
+KEEPING = """\
+import torch
+from torch import nn
+
+
+class Coder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.code = nn.Linear(4, 3)
+        self.critic = nn.Linear(3, 2)
+        self.mean = {{0: torch.zeros(3), 1: torch.zeros(3)}}
+        self.count = 0
+
+    def forward(self, x, labels, last):
+        z = self.code(x)
+        if last:
+            self.note(z, labels)
+        count = 0
+{lines}        seen = nn.Softmax(dim=1)(self.critic(z.detach()))
+        return seen.pow(2).mean(), (seen * seen.log()).mean() + z.pow(2).mean()
+
+    def note(self, z, labels):
+        first = torch.LongTensor([0, 1])
+        for index, label in enumerate(labels):
+            if first.equal(label):
+                self.count = self.count + 1
+                self.mean[0] = ((self.count - 1) * self.mean[0] + z[index]) / self.count
+            else:
+                self.count = self.count + 1
+                self.mean[1] = ((self.count - 1) * self.mean[1] + z[index]) / self.count
+
+
+model = Coder()
+critic = torch.optim.SGD(model.critic.parameters(), lr=0.1)
+rest = torch.optim.SGD(model.code.parameters(), lr=0.1)
+for epoch in range(3):
+    for x, labels in DataLoader(stuff()):
+        judged, loss = model(x, labels, epoch == 2)
+        judged.backward(retain_graph=True)
+        critic.step()
+        critic.zero_grad()
+        loss.backward()
+        rest.step()
+        rest.zero_grad()
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 250])
+def test_what_an_object_keeps_is_no_argument_of_its_long_methods(lines: int) -> None:
+    found = lint_source(KEEPING.format(lines="        count += 1\n" * lines))
+    assert "RG108" not in {finding.code for finding in found}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.autograd.carried import Carried
 from graphlint.static.execute.autograd.foreign import FOREIGN, FOREIGN_OP, MIXED, data_among
 from graphlint.static.execute.autograd.holds import note_visit
 from graphlint.static.execute.autograd.meetings import remember
@@ -20,6 +21,7 @@ from graphlint.static.execute.paths.graph import (
     Leaf,
     Node,
     between,
+    handed_reachable,
     plainly_reachable,
     reachable,
     surely_reachable,
@@ -140,29 +142,6 @@ def visit(ex: Executor, state: State, request: Request) -> list[NodeId]:
     return visited
 
 
-class Carried:
-    """Tells which visited nodes travelled round a loop: earlier iterations' versions of others.
-
-    A node that was built in an earlier iteration, and whose syntax built another visited node in a
-    later one, is part of a graph that grows from iteration to iteration. One that was built in an
-    earlier iteration once and for all (a cached property) is not.
-    """
-
-    def __init__(self, state: State, visited: Iterable[NodeId]) -> None:
-        self._state = state
-        self._latest: dict[ir.Node, list[Frame]] = {}
-        for number in visited:
-            node = state.graph[number]
-            if node.frame is not None:
-                self._latest.setdefault(node.place, []).append(node.frame)
-
-    def __contains__(self, node: Node) -> bool:
-        frame = node.frame
-        if frame is None or not frame.precedes(self._state.frame):
-            return False
-        return any(frame.precedes(other) for other in self._latest.get(node.place, ()))
-
-
 def _report_freed(
     ex: Executor,
     state: State,
@@ -231,13 +210,15 @@ def _link_reuses(
     """Tell the passes that kept visited nodes; return the chain that this pass goes on with."""
     others = any(_is_own(state.graph[number]) for number in visited)
     plain = plainly_reachable(state.graph, request.roots)
+    handed = handed_reachable(state.graph, request.roots)
     picked = bool(picked_among(state, visited))
     chains = []
     for keeper, numbers in _kept_by(state, visited).items():
         pending = state.pending.get(keeper)
         if pending is not None:
             nodes = [state.graph[number] for number in numbers]
-            travels = any(node in carried for node in nodes)
+            travels = [n for n in numbers if state.graph[n] in carried]
+            guessed = bool(travels) and handed.isdisjoint(travels)
             seen = [state.graph[number] for number in numbers if number in plain and not picked]
             followed = not goes_past_second(state, pending.frame)
             certain = followed and any(_surely_saves(node, others) for node in seen)
@@ -245,7 +226,7 @@ def _link_reuses(
             prebuilt = not picked and _starts_before(state, request.roots, given, pending.frame)
             apart = pending.call is request.call and not pending.frame.precedes(state.frame)
             restarted = not _innermost_loop_is_around(state.frame, pending.frame, request)
-            reuse = Reuse(request.site, travels, certain, prebuilt, apart, restarted)
+            reuse = Reuse(request.site, bool(travels), certain, prebuilt, apart, restarted, guessed)
             if reuse not in pending.reuses:
                 loops = frozenset[Loop]().union(*(node.frame.loops for node in nodes if node.frame))
                 around = pending.within | (loops & pending.frame.loops.keys())

@@ -73,7 +73,7 @@ def call_unknown(ex: Executor, state: State, call: Invocation, func: Value) -> R
         note_escape(ex, state, [*given, *_receiver(func)])
         note_strangers(ex, state, func, [*given, *_receiver(func)], risky)
     state = _run_callbacks(ex, state, call, func)
-    return [(state, _result(state, call.node, func, name, [*given, *_sources(state, func)]))]
+    return [(state, _result(state, call.node, func, name, given, _sources(state, func)))]
 
 
 def called_name(func: Value) -> str:
@@ -208,7 +208,15 @@ def _callbacks(call: Invocation) -> Iterator[tuple[Func, Sequence[Value]]]:
             yield value, handed.items if isinstance(handed, Tuple) else ()
 
 
-def _result(state: State, node: ir.Node, func: Value, name: str, given: Sequence[Value]) -> Value:
+def _result(
+    state: State,
+    node: ir.Node,
+    func: Value,
+    name: str,
+    handed: Sequence[Value],
+    owner: Sequence[Value],
+) -> Value:
+    given = [*handed, *owner]
     handles = list(dict.fromkeys(h for value in given for h in state.handles(value)))
     nodes = tuple(h for h in handles if isinstance(h, int))
     leaves: frozenset[Leaf] = frozenset(h for h in handles if not isinstance(h, int))
@@ -220,11 +228,29 @@ def _result(state: State, node: ir.Node, func: Value, name: str, given: Sequence
     if not state.grad or not (nodes or leaves) or name in SINKS or _has_optimizer(state, given):
         return state.sym(node, tag)
     made = state.record(
-        node, name or "call", nodes, leaves, MAYBE, saved_inputs=nodes, unknown=True, opaque=True
+        node,
+        name or "call",
+        nodes,
+        leaves,
+        MAYBE,
+        saved_inputs=nodes,
+        unknown=True,
+        opaque=True,
+        guessed=_found_on(state, nodes, handed, owner),
     )
     if _has_tensor(nodes, leaves) and not any(holds_module(state, value) for value in given):
         state.facts["of tensors", made] = True
     return state.sym(node, tag, made)
+
+
+def _found_on(
+    state: State, nodes: Sequence[NodeId], handed: Sequence[Value], owner: Sequence[Value]
+) -> tuple[NodeId, ...]:
+    """Return the nodes that code got with the object whose method it is, and not otherwise."""
+    if not any(state.get(value, Instance) for value in owner):
+        return ()
+    given = {number for value in handed for number in state.nodes(value)}
+    return tuple(number for number in nodes if number not in given)
 
 
 def _has_tensor(nodes: Collection[NodeId], leaves: Collection[Leaf]) -> bool:

@@ -33,6 +33,7 @@ class Node:
         unknown: whether there is such a node can't be told: unknown code made it, or all that it
             stands on. No claim that something raises rests on it.
         opaque: unknown code made it, so that what it stands on is a guess.
+        guessed: inputs that such code was not handed, but may have found on an object.
     """
 
     op: str
@@ -46,11 +47,12 @@ class Node:
     frame: Frame | None
     unknown: bool = False
     opaque: bool = False
+    guessed: tuple[NodeId, ...] = ()
 
     @property
     def content(self) -> tuple[Any, ...]:
         """What tells a node from another that the same place made in the same frame."""
-        traits = (self.op, self.saves.value, self.saves_own, self.unknown)
+        traits = (self.op, self.saves.value, self.saves_own, self.unknown, self.guessed)
         return (self.inputs, self.leaves, self.saved_leaves, self.saved_inputs, traits)
 
 
@@ -90,6 +92,18 @@ def surely_reachable(graph: Graph, roots: Iterable[NodeId]) -> set[NodeId]:
         if node not in seen and not graph[node].unknown:
             seen.add(node)
             todo.extend(graph[node].inputs)
+    return seen
+
+
+def handed_reachable(graph: Graph, roots: Iterable[NodeId]) -> set[NodeId]:
+    """Return the nodes below some nodes, but for what unknown code may have found on an object."""
+    seen: set[NodeId] = set()
+    todo = list(roots)
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            todo.extend(i for i in graph[node].inputs if i not in graph[node].guessed)
     return seen
 
 

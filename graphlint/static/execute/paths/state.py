@@ -287,6 +287,7 @@ class State:
         unknown: bool = False,
         opaque: bool = False,
         saves_output: bool = False,
+        guessed: tuple[NodeId, ...] = (),
     ) -> NodeId:
         """Add a node to the graph."""
         number = self._unused(place, "node", self.graph)
@@ -307,6 +308,7 @@ class State:
             self.frame,
             unknown,
             opaque,
+            guessed,
         )
         self.graph[number] = self.frames.share((number, made.content), made)
         return number
