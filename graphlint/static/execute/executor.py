@@ -68,6 +68,7 @@ class Executor:
             tuple[ir.Node, ir.Node], frozenset[int]
         ] = {}  # the iterations that loops ask for
         self.periodic: dict[ir.Node, bool] = {}  # whether loops run passes every so often
+        self.backward_looking: dict[ir.Node, bool] = {}  # whether loops go back in lists they grow
         self.renewed = False  # another method changes what the entry point's methods read
         self._evaluate = evaluate
         self._run = run

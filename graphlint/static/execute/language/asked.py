@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 JUMPS = (ir.Break, ir.Continue, ir.Return, ir.Raise)
 TRUTHS = ("bool", "int")
+LOOKED_BACK = frozenset((1, 2))
+"""The iterations that are run of a loop which goes back in a list, besides the first and last."""
 
 
 def asked(
@@ -52,6 +54,44 @@ def runs_every_so_often(ex: Executor, state: State, loop: ir.For | ir.While) -> 
             for branch in branches
         )
     return ex.periodic[loop]
+
+
+def looks_back(ex: Executor, state: State, loop: ir.For | ir.While) -> frozenset[int]:
+    """Return the iterations that a loop with passes asks for by going back in what it appends to.
+
+    `states[-2]` is an item of an earlier iteration: which one it is can only be told of those that
+    are run one after the other.
+    """
+    if loop not in ex.backward_looking:
+        passes = _pass_names(ex, state, loop)
+        parts = [node for each in loop.body for node in ir.walk(each)]
+        grown = {name for node in parts for name in _appended_to(node)}
+        found = any(_is_further_back(node, grown) for node in parts)
+        ex.backward_looking[loop] = found and any(_runs_pass(node, passes) for node in parts)
+    return LOOKED_BACK if ex.backward_looking[loop] else frozenset()
+
+
+def _appended_to(node: ir.Node) -> Iterator[str]:
+    if isinstance(node, ir.Call) and _last_name(node.func) in ("append", "appendleft"):
+        owner = node.func.value if isinstance(node.func, ir.Attribute) else None
+        if isinstance(owner, (ir.Name, ir.Attribute)):
+            yield _last_name(owner)
+
+
+def _is_further_back(node: ir.Node, grown: set[str]) -> bool:
+    """Whether an item of a list is asked for by its distance from the end, and not the last one."""
+    if not isinstance(node, ir.Subscript) or not isinstance(node.value, (ir.Name, ir.Attribute)):
+        return False
+    return _last_name(node.value) in grown and _is_distance(node.index)
+
+
+def _is_distance(index: ir.Expr) -> bool:
+    """Whether an index counts from the end: `-2`, or `-i - 1`."""
+    if isinstance(index, ir.Binary):
+        return _is_distance(index.left)
+    if not isinstance(index, ir.Unary) or index.op != "USub":
+        return False
+    return not (isinstance(index.operand, ir.Const) and index.operand.value == 1)
 
 
 def _pass_names(ex: Executor, state: State, loop: ir.Node) -> frozenset[str]:

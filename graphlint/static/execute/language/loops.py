@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.merge import NEXT, Outcome, merge
-from graphlint.static.execute.language.asked import asked, counters, runs_every_so_often
+from graphlint.static.execute.language.asked import asked, counters, looks_back, runs_every_so_often
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.targets import assign
 from graphlint.static.execute.library.items import Items, iterate
@@ -28,13 +28,14 @@ def for_stmt(ex: Executor, node: ir.For, state: State) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for after, source in ex.eval(node.iter, state):
         wanted = asked(ex, after, node, node.target, node.body)
-        items = iterate(ex, after, source, node.iter, wanted, runs_every_so_often(ex, after, node))
+        often, back = runs_every_so_often(ex, after, node), looks_back(ex, after, node)
+        items = iterate(ex, after, source, node.iter, wanted, often, back)
         if items.supposed:
             suppose_longer(after, node, second_asked=1 in wanted)
         at_first, running = dict(after.heap), [after]
         counting = frozenset(name.id for name in counters(node.body))
         for index, item in enumerate(items.values):
-            if index and items.skips:
+            if index and items.skips_before(index):
                 _skip(running, node, index, at_first, counting)
             running, left = _iteration(ex, node, running, index, item, items)
             outcomes += left
@@ -128,7 +129,7 @@ def while_stmt(ex: Executor, node: ir.While, state: State) -> list[Outcome]:
 
 def _asked_for(ex: Executor, node: ir.While, state: State) -> int:
     """Return how many iterations more than the first a loop's body asks for."""
-    wanted = 0
+    wanted = max((0, *looks_back(ex, state, node)))
     for name in counters(node.body):
         start = state.lookup(name.id)
         if isinstance(start, Const) and type(start.value) is int:

@@ -60,6 +60,13 @@ class Items:
         """Whether a loop over these leaves out iterations."""
         return self.length is not None or not all(turn.exact for turn in self.turns)
 
+    def skips_before(self, index: int) -> bool:
+        """Whether iterations are left out before one that is run, or it stands for others."""
+        if not self.turns:
+            return self.skips
+        before, turn = self.turns[index - 1 : index + 1]
+        return not (before.exact and turn.exact and turn.first == before.first + 1)
+
     @property
     def supposed(self) -> bool:
         """Whether there may be fewer: of a number that is not known, more than two are run."""
@@ -73,11 +80,12 @@ def iterate(
     place: ir.Node,
     numbers: frozenset[int] = frozenset(),
     twice: bool = False,
+    back: frozenset[int] = frozenset(),
 ) -> Items:
     """Return what a loop over a value sees; long loops see some of it (Note [Turns of a loop]).
 
-    `numbers` are those that the loop's body compares its counter with, and `twice` asks for two
-    iterations that stand for others.
+    `numbers` are those that the loop's body compares its counter with, `twice` asks for two
+    iterations that stand for others, and `back` for iterations, counted from 0.
     """
     start, step = _counting(value)
     known = linear(start) if start is not None else None
@@ -85,7 +93,7 @@ def iterate(
         ordinals: frozenset[int] = frozenset()
     else:
         ordinals = frozenset(int((number - known[1]) // step) for number in numbers)
-    return _iterate(ex, state, value, place, Asked(ordinals, twice))
+    return _iterate(ex, state, value, place, Asked(ordinals | back, twice))
 
 
 def _counting(value: Value) -> tuple[Value | None, int]:

@@ -21,7 +21,7 @@ from graphlint.static.execute.paths.classes import find_method
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import linear, name_of
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.suppositions import suppose_picked
+from graphlint.static.execute.paths.suppositions import doubt_others, suppose_picked
 from graphlint.static.execute.paths.values import (
     NONE,
     Const,
@@ -118,9 +118,11 @@ def _of_list(ex: Executor, state: State, node: ir.Node, owner: Value, index: Val
     if abridged and isinstance(index, Const) and isinstance(index.value, int):
         return [(state, items[_abridged(index.value, abridged)])]
     if isinstance(index, Const) and isinstance(index.value, int):
-        if _is_left_out(state, owner, items, index.value):
-            suppose_picked(state, items[0])
-            return [(state, items[0])]
+        appended = _appended(state, owner, items)
+        if -index.value > appended > 0:
+            item = items[max(len(items) - appended - 1, 0)]
+            suppose_picked(state, item, items)
+            return [(state, item)]
         if -len(items) <= index.value < len(items):
             return [(state, items[index.value])]
     if not items:
@@ -129,21 +131,23 @@ def _of_list(ex: Executor, state: State, node: ir.Node, owner: Value, index: Val
         return [(state, items[-1])]
     if len(set(map(id, items))) == 1 or len(items) == 1:
         return [(state, items[0])]
+    doubt_others(state, items[1:-1])
     other = state.fork()
     return [(state, items[0]), (other, items[-1])]
 
 
-def _is_left_out(state: State, owner: Value, items: Sequence[Value], index: int) -> bool:
-    """Whether an item lies further from the end than what was appended since items were left out.
+def _appended(state: State, owner: Value, items: Sequence[Value]) -> int:
+    """Return how many items were appended to a list since some were left out, 0 if none were.
 
-    Until something is, the last item that is known stands for the last one
-    (Note [Skipped iterations]).
+    What lies further from the end may be one of those. Until something is appended, the last item
+    that is known stands for the last one (Note [Skipped iterations]).
     """
     if not isinstance(owner, Ref) or owner.address not in state.grown:
-        return False
+        return 0
     last = state.grown[owner.address]
-    appended = items[::-1].index(last) if last in items else len(items)
-    return last is not None and -index > appended > 0
+    if last is None:
+        return 0
+    return items[::-1].index(last) if last in items else len(items)
 
 
 def _abridged(index: int, total: int) -> int:

@@ -14,10 +14,12 @@ them does to another is sure to happen in the first two only.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.paths.frames import Frame
+from graphlint.static.execute.paths.graph import reachable
 from graphlint.static.execute.paths.values import NodeId, Sym, Value
 from graphlint.trace import Confidence, Doubt
 
@@ -90,10 +92,23 @@ def goes_past_second(state: State, earlier: Frame | None) -> bool:
     )
 
 
-def suppose_picked(state: State, item: Value) -> None:
-    """Note that an item of a list stands for another that is not known."""
+def suppose_picked(state: State, item: Value, items: Iterable[Value]) -> None:
+    """Note that an item of a list stands for another that is not known, maybe of those given."""
     for number in state.nodes(item):
         state.facts["picked", number] = True
+    doubt_others(state, items)
+
+
+def doubt_others(state: State, items: Iterable[Value]) -> None:
+    """Doubt the passes that keep graphs of items which may be the one that was picked."""
+    if not state.kept:
+        return
+    roots = [number for item in items for number in state.nodes(item)]
+    for number in reachable(state.graph, roots):
+        for keeper in state.kept.get(number, ()):
+            pending = state.pending.get(keeper)
+            if pending is not None:
+                state.pending[keeper] = replace(pending, doubts=pending.doubts | {PICKED})
 
 
 def picked_among(state: State, visited: Iterable[NodeId]) -> frozenset[Doubt]:
