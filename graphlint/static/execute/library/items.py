@@ -284,7 +284,7 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: Asked) 
     if isinstance(found, Instance):
         if is_named_tuple(state, found.cls):
             return Items(tuple(found.attrs.values()))
-        made = _own_iterator(ex, state, ref, place)
+        made = own_iterator(ex, state, ref, place)
         if made is not None:
             return iterate(ex, state, made, place)
     count = length(state, ref)
@@ -297,12 +297,48 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: Asked) 
     return Items(tuple(rows), count, turns=chosen)
 
 
-def _own_iterator(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Value | None:
-    """Call an object's own `__iter__`, unless that branches or only returns the object."""
+def own_iterator(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Value | None:
+    """Return what an object yields by its own `__iter__`, `__next__` or `__getitem__`.
+
+    None where a call of one of these branches, as what is yielded is then not known.
+    """
     method = find_method(state, ref, "__iter__")
     if method is None:
+        return _stepped(ex, state, ref, place, "__getitem__")
+    made = _called_once(ex, state, Invocation(place), method)
+    if made is None or made == ref or find_method(state, ref, "__next__"):
+        return _stepped(ex, state, ref, place, "__next__") if made == ref else None
+    if isinstance(made, Ref) and find_method(state, made, "__next__"):
+        return _stepped(ex, state, made, place, "__next__")
+    return made
+
+
+def _stepped(ex: Executor, state: State, ref: Ref, place: ir.Node, name: str) -> Value | None:
+    """Call a method until it raises, and list what it returns, as is done with generators."""
+    method = find_method(state, ref, name)
+    if method is None:
         return None
-    results = ex.invoke(state, Invocation(place), method)
-    if len(results) != 1 or results[0][0] is not state or results[0][1] == ref:
-        return None
-    return results[0][1]
+    items: tuple[Value, ...] = ()
+    frames: tuple[Frame, ...] = ()
+    while len(items) < MOST_GATHERED:
+        tried = state.fork()
+        tried.temps = (*tried.temps, Tuple(items))
+        outside = ex.enter(tried, place, "loop", index=len(items))
+        given = (Const(len(items)),) if name == "__getitem__" else ()
+        frame = tried.frame
+        results = ex.invoke(tried, Invocation(place, given), method)
+        if not results:
+            return state.new(place, List(items, None, "generator", frames))
+        if len(results) > 1:
+            return None
+        after, value = results[0]
+        after.frame, after.temps = outside, after.temps[:-1]
+        state.take_over(after)
+        items, frames = (*items, value), (*frames, frame)
+    return state.new(place, List(items, state.sym(place, "length"), "generator", frames))
+
+
+def _called_once(ex: Executor, state: State, call: Invocation, method: Value) -> Value | None:
+    """Call a method for its value, None where the call branches."""
+    results = ex.invoke(state, call, method)
+    return results[0][1] if len(results) == 1 and results[0][0] is state else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphlint.static import ir
@@ -177,6 +177,11 @@ class State:
             passed=self.passed.copy(),
             holds=self.holds.copy(),
         )
+
+    def take_over(self, other: State) -> None:
+        """Go on as another state, which is not used any more."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
 
     # -------------------------------------------------------------------------------- objects
     def get(self, value: Value | None, kind: type[ObjectT]) -> ObjectT | None:
