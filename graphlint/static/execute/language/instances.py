@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.library import externals
+from graphlint.static.execute.library.subclassed import fill_contents, give_contents
 from graphlint.static.execute.paths import classes
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
@@ -40,8 +41,13 @@ def instantiate(ex: Executor, state: State, call: Invocation, cls: Ref) -> Resul
         not isinstance(base, int) and base not in KNOWN_BASES
         for base in classes.resolution_order(state, cls.address)
     )
-    made = state.new(call.node, Instance(cls.address, {}, opaque))
+    kind = classes.kind_of_contents(state, cls.address)
+    made = state.new(call.node, Instance(cls.address, {}, opaque and not kind))
+    if kind:
+        give_contents(state, call.node, made, kind)
     method = classes.find_method(state, made, "__init__")
+    if method is None and kind:
+        return [(after, made) for after in fill_contents(ex, state, call, made)]
     if method is None:
         state.put(made, Instance(cls.address, _generated_fields(state, made, call), opaque))
         return _default_fields(ex, state, call.node, made)

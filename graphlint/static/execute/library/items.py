@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.library.ops import apply_op
-from graphlint.static.execute.paths.classes import find_method, is_named_tuple
+from graphlint.static.execute.paths.classes import contents, find_method, is_named_tuple
 from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.lengths import first_of, length
@@ -281,12 +281,9 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: Asked) 
         if found.keys:
             return Items(tuple(map(Const, found.keys)))
         return _some(ex, found.children, asked)
-    if isinstance(found, Instance):
-        if is_named_tuple(state, found.cls):
-            return Items(tuple(found.attrs.values()))
-        made = own_iterator(ex, state, ref, place)
-        if made is not None:
-            return iterate(ex, state, made, place)
+    own = _own_items(ex, state, ref, found, place, asked) if isinstance(found, Instance) else None
+    if own is not None:
+        return own
     count = length(state, ref)
     chosen = turns(None, ex.budget.iterations, asked)
     _at_least(state, count, least_count(chosen))
@@ -295,6 +292,16 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: Asked) 
     else:
         rows = [Sym(("item", ref.address, _ordinal(turn))) for turn in chosen]
     return Items(tuple(rows), count, turns=chosen)
+
+
+def _own_items(
+    ex: Executor, state: State, ref: Ref, found: Instance, place: ir.Node, asked: Asked
+) -> Items | None:
+    """Return what an object of the program yields, None where that is not known."""
+    if is_named_tuple(state, found.cls):
+        return Items(tuple(found.attrs.values()))
+    made = own_iterator(ex, state, ref, place) or contents(state, ref)
+    return None if made is None else _iterate(ex, state, made, place, asked)
 
 
 def own_iterator(ex: Executor, state: State, ref: Ref, place: ir.Node) -> Value | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from graphlint.static import ir
 from graphlint.static.execute.library.builtins import Handler, all_items, make_list, map_items
 from graphlint.static.execute.library.items import Items
+from graphlint.static.execute.paths.classes import find_method
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import NONE, Const, List, Ref, Sym, Tuple, Value
@@ -26,6 +27,10 @@ def _iter(ex: Executor, state: State, call: Invocation) -> Results:
     found = state.get(call.args[0], List) if call.args else None
     if found is not None and found.kind == "generator":
         return [(state, call.args[0])]
+    given = call.args[0] if call.args else NONE
+    if isinstance(given, Ref) and find_method(state, given, "__next__"):
+        own = find_method(state, given, "__iter__")
+        return ex.invoke(state, Invocation(call.node), own) if own else [(state, given)]
     return make_list(ex, state, call)
 
 
@@ -35,6 +40,9 @@ def _next(ex: Executor, state: State, call: Invocation) -> Results:
     The last that is known stays for those behind it, unless a graph came with it.
     """
     iterator = call.args[0] if call.args else NONE
+    method = find_method(state, iterator, "__next__") if isinstance(iterator, Ref) else None
+    if method is not None:
+        return ex.invoke(state, Invocation(call.node), method)
     found = state.get(iterator, List)
     if found is None or not found.items:
         over = found is not None and found.kind != "generator" and len(call.args) > 1

@@ -18,6 +18,7 @@ from graphlint.static.execute.library import (
     forward_hooks,
     module_methods,
     objects,
+    subclassed,
     tensor_methods,
     unknown,
 )
@@ -148,7 +149,8 @@ def _of_object(ex: Executor, state: State, call: Invocation, owner: Ref, name: s
     if isinstance(found, FunctionContext):
         return [(state, NONE)]  # it keeps for the backward pass what it is given
     if isinstance(found, (Layer, Instance)):
-        return module_methods.call_module(ex, state, call, owner, name)
+        inherited = subclassed.call_inherited(ex, state, call, owner, name)
+        return inherited or module_methods.call_module(ex, state, call, owner, name)
     if isinstance(found, Class):
         return module_methods.call_class(ex, state, call, owner, name)
     return unknown.call_unknown(ex, state, call, Method(owner, name))

@@ -20,7 +20,8 @@ from graphlint.static.execute.library.modules import (
     set_requires_grad,
     set_training,
 )
-from graphlint.static.execute.paths.classes import find_method
+from graphlint.static.execute.library.subclassed import call_inherited
+from graphlint.static.execute.paths.classes import contents, find_method
 from graphlint.static.execute.paths.compiled import compile_in_place
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
@@ -172,6 +173,8 @@ def call_super(ex: Executor, state: State, call: Invocation, owner: Super, name:
     forward = find_method(state, owner.bound, "forward") if isinstance(owner.bound, Ref) else None
     if name == "__call__" and forward is not None:
         return ex.invoke(state, call, forward)
+    if isinstance(owner.bound, Ref) and contents(state, owner.bound):
+        return call_inherited(ex, state, call, owner.bound, name) or []
     if name.startswith("__"):
         return [(state, NONE)]
     if isinstance(owner.bound, Ref):

@@ -17,7 +17,7 @@ from graphlint.static.execute.library.ops import (
     is_tensor,
     touch_tensor,
 )
-from graphlint.static.execute.paths.classes import find_method
+from graphlint.static.execute.paths.classes import contents, find_method
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import linear, name_of
 from graphlint.static.execute.paths.state import State
@@ -181,7 +181,20 @@ def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, index: Val
         method = find_method(state, owner, "__getitem__")
         if method is not None:
             return ex.invoke(state, Invocation(node, (index,)), method)
+        kept = contents(state, owner)
+        if kept is not None:
+            return _of_contents(ex, state, node, owner, kept, index)
     return [(state, Sym(("subscript", owner.address, name_of(index))))]
+
+
+def _of_contents(
+    ex: Executor, state: State, node: ir.Node, owner: Ref, kept: Ref, index: Value
+) -> Results:
+    """Read an item of an object that inherits from a container, or make what is missing."""
+    found, missing = state.get(kept, Dict), find_method(state, owner, "__missing__")
+    if found and missing and not found.open and dict_key(index) not in found.items:
+        return ex.invoke(state, Invocation(node, (index,)), missing)
+    return get_item(ex, state, node, kept, index)
 
 
 def _of_dict(
@@ -265,6 +278,9 @@ def set_item(
         if method is not None:
             made = ex.invoke(state, Invocation(node, (index, value)), method)
             return [after for after, _ in made]
+        kept = contents(state, owner)
+        if kept is not None:
+            return set_item(ex, state, node, kept, index, value)
     elif isinstance(owner, Sym):
         state.attrs["subscript", owner.name, dict_key(index)] = value
     return [state]
@@ -272,6 +288,7 @@ def set_item(
 
 def delete_item(state: State, owner: Value, index: Value) -> None:
     """Delete an item of a value, or several by a slice."""
+    owner = contents(state, owner) or owner
     found = state.object(owner) if isinstance(owner, Ref) else None
     if isinstance(found, Dict) and isinstance(owner, Ref):
         rest = {k: v for k, v in seen_now(state, found).items.items() if k != dict_key(index)}

@@ -23,6 +23,9 @@ from graphlint.static.execute.paths.values import (
 )
 
 ENUM = "enum"
+CONTENTS = "<contents>"
+MAPPINGS = frozenset(("dict", "OrderedDict", "UserDict"))
+LISTS = frozenset(("list", "UserList", "deque"))
 DICTS = frozenset(("dict", "OrderedDict"))
 ATTRIBUTE_ACCESS = frozenset(
     "__init__ __getattr__ __setattr__ __delattr__ __dict__ __slots__ __module__ __doc__".split()
@@ -75,6 +78,20 @@ def is_named_tuple(state: State, address: Address) -> bool:
     """Whether a class is a named tuple, whose fields are its items."""
     order = resolution_order(state, address)
     return any(isinstance(b, External) and b.name.endswith("NamedTuple") for b in order)
+
+
+def kind_of_contents(state: State, address: Address) -> str:
+    """Return which container of the library a class inherits from: `dict`, `list`, or none."""
+    order = resolution_order(state, address)
+    names = {b.name.rpartition(".")[2] for b in order if isinstance(b, External)}
+    return "dict" if names & MAPPINGS else "list" if names & LISTS else ""
+
+
+def contents(state: State, owner: Value) -> Ref | None:
+    """Return the container that an object of a class which inherits from one has its items in."""
+    found = state.object(owner) if isinstance(owner, Ref) else None
+    kept = found.attrs.get(CONTENTS) if isinstance(found, Instance) else None
+    return kept if isinstance(kept, Ref) else None
 
 
 def is_plain_dict(state: State, address: Address) -> bool:
