@@ -408,11 +408,15 @@ class ClassDef(Stmt):
 # ---------------------------------------------------------------------- functions and modules
 @dataclass(frozen=True, slots=True, eq=False)
 class Parameter(Node):
-    """A parameter: `kind` is `positional`, `keyword`, `star` or `double_star`."""
+    """A parameter: `kind` is `positional`, `keyword`, `star` or `double_star`.
+
+    `annotation` is there where it is the name of a class.
+    """
 
     name: str
     kind: str
     default: Expr | None
+    annotation: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)

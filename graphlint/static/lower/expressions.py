@@ -229,7 +229,9 @@ class ExpressionLowering:
         return tuple(made)
 
     def _parameter(self, arg: ast.arg, kind: str, default: ast.expr | None) -> ir.Parameter:
-        return ir.Parameter(self.places.of(arg), arg.arg, kind, self.maybe(default))
+        named = isinstance(arg.annotation, (ast.Name, ast.Attribute))
+        annotation = self.maybe(arg.annotation) if named else None
+        return ir.Parameter(self.places.of(arg), arg.arg, kind, self.maybe(default), annotation)
 
 
 def _is_gradient(node: ast.expr) -> bool:

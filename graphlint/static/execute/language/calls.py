@@ -12,9 +12,11 @@ from graphlint.static.execute.autograd.gradients import in_entry
 from graphlint.static.execute.autograd.merge import Flow, Outcome, merge
 from graphlint.static.execute.language import instances
 from graphlint.static.execute.language.statements import run_block
+from graphlint.static.execute.language.unfollowed import can_be_skipped, give_up
 from graphlint.static.execute.library import (
     externals,
     forward_hooks,
+    kinds,
     methods,
     modules,
     unknown,
@@ -33,7 +35,7 @@ from graphlint.static.execute.paths.generators import (
 )
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import name_of
-from graphlint.static.execute.paths.skipping import made_of, skip_call
+from graphlint.static.execute.paths.skipping import skip_call
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     NONE,
@@ -156,6 +158,8 @@ def _dispatch(ex: Executor, state: State, call: Invocation, func: Value) -> Resu
         return _remembered(ex, state, call, func)
     if isinstance(func, Func):
         return enter(ex, state, call, func)
+    if kinds.dispatcher(state, func):
+        return kinds.call_dispatched(ex, state, call, func)
     if isinstance(func, Partial):
         merged = {**dict(func.keywords), **keywords}
         return invoke(ex, state, Invocation(call.node, (*func.args, *args), merged), func.func)
@@ -212,7 +216,7 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
         for after, _ in results:
             skip_call(after, call.node, func)
         return results
-    if ex.steps.hurried and _can_be_skipped(ex, state, func, call.values):
+    if ex.steps.hurried and can_be_skipped(ex, state, func, call.values):
         ex.skip()
         return unknown.call_unknown(ex, state, call, func)
     if func.bound is not None and (is_abstract(function) or _is_left_out(state, func)):
@@ -224,46 +228,7 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     place = (state.frame, call.node)
     more = ex.sets_up(function)
     followed = ex.steps.within_share(function, place, lambda: _run(ex, state, call, func), more)
-    return _give_up(ex, aside, call, func) if followed is None else followed
-
-
-def _give_up(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
-    """Take a function that is too long to be followed for code that is not known.
-
-    One that can reach a pass may visit what it shares with its surroundings, too.
-    """
-    given = list(call.args) if func.bound is None else [func.bound, *call.args]
-    if ex.reaches(func.function):
-        shared = [*given, *_shared(state, func)]
-        unknown.hand_over(state, shared, func.function.name, risky=True)
-    called = func if func.bound is None else Method(func.bound, func.function.name)
-    grad, state.grad = state.grad, state.grad if func.grad is None else func.grad
-    results = unknown.call_unknown(ex, state, call, called)
-    for after, value in results:
-        after.grad = grad
-        skip_call(after, call.node, func)
-        if func.function.name == "__init__":
-            made_of(after, func, value)
-    return results
-
-
-def _shared(state: State, func: Func) -> list[Value]:
-    """Return the variables around a function that its body names."""
-    names = {
-        node.id
-        for statement in func.function.body
-        for node in ir.walk(statement)
-        if isinstance(node, ir.Name)
-    }
-    values: list[Value] = []
-    address: Address | None = func.env
-    while address is not None:
-        env = state.heap[address]
-        assert isinstance(env, Env)
-        values += [value for name, value in env.vars.items() if name in names]
-        names -= env.vars.keys()
-        address = env.parent
-    return values
+    return give_up(ex, aside, call, func) if followed is None else followed
 
 
 def _run(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
@@ -287,26 +252,6 @@ def _run(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
         for after, _ in outcomes:
             after.grad = grad
     return _leave(ex, call.node, func, outcomes, caller)
-
-
-def _can_be_skipped(ex: Executor, state: State, func: Func, given: Sequence[Value]) -> bool:
-    """Whether a call can't matter to a pass: it runs none, is handed no graph, sets nothing.
-
-    What makes an object may leave the setting to that of a base class.
-    """
-    mentions = func.function.mentions
-    if mentions.writes or func.function.name == "__init__" or ex.reaches(func.function):
-        return False
-    env = state.heap[func.env]
-    called = [env.vars.get(name) for name in mentions.calls] if isinstance(env, Env) else []
-    return not any(_bears_graphs(state, value) for value in (func.bound, *given, *called))
-
-
-def _bears_graphs(state: State, value: Value | None) -> bool:
-    """Whether a value has a graph, or parameters that graphs are made with."""
-    if isinstance(value, Ref) and modules.has_parameters(state, value):
-        return True
-    return next(state.handles(value), None) is not None
 
 
 def _is_left_out(state: State, func: Func) -> bool:

@@ -18,6 +18,7 @@ from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.targets import assign
 from graphlint.static.execute.library.imports import import_all, import_value
 from graphlint.static.execute.library.items import every
+from graphlint.static.execute.library.kinds import dispatcher, make_dispatcher
 from graphlint.static.execute.library.ops import apply_inplace, is_tensor
 from graphlint.static.execute.paths.classes import enum_members, find_method, is_enum
 from graphlint.static.execute.paths.compiled import COMPILED_OP
@@ -32,6 +33,7 @@ from graphlint.static.execute.paths.values import (
     External,
     Func,
     List,
+    Method,
     Partial,
     Ref,
     Tensor,
@@ -50,6 +52,7 @@ WRAPPERS = {
     "contextmanager": "manager",
     "asynccontextmanager": "manager",
 }
+DISPATCHING = frozenset(("singledispatch", "singledispatchmethod"))
 GRAD_MODES = {"no_grad": False, "inference_mode": False, "enable_grad": True}
 
 
@@ -152,7 +155,7 @@ def _decorate(
     ex: Executor, state: State, syntax: ir.Expr, decorator: Value, func: Value, name: str
 ) -> list[tuple[State, Value, str]]:
     """Apply a decorator: what it makes of a function, and the name that this is bound to."""
-    if isinstance(decorator, (Func, Partial)) or _is_of_program(state, decorator):
+    if isinstance(decorator, (Func, Partial)) or _is_callable(state, decorator):
         wrapped = ex.invoke(state, Invocation(syntax, (func,)), decorator)
         known = isinstance(func, Func)
         return [(s, v if known or s.get(v, Class) else func, name) for s, v in wrapped]
@@ -167,6 +170,9 @@ def _decorate(
         elif isinstance(decorator, Context) and decorator.kind == "set_grad_enabled":
             func = replace(func, grad=state.grad)
             state.grad = decorator.argument != FALSE
+        elif last in DISPATCHING:
+            made = make_dispatcher(state, syntax, func, last != "singledispatch")
+            return [(state, made, name)]
         elif last in WRAPPERS:
             func = replace(func, wrapper=WRAPPERS[last])
         elif last == "setter":
@@ -176,8 +182,10 @@ def _decorate(
     return [(state, func, name)]
 
 
-def _is_of_program(state: State, decorator: Value) -> bool:
-    """Whether a decorator is a class of the program, or an object that can be called."""
+def _is_callable(state: State, decorator: Value) -> bool:
+    """Whether a decorator can be called: a class or object of the program, or a `register`."""
+    if isinstance(decorator, Method):
+        return dispatcher(state, decorator.owner) is not None
     if not isinstance(decorator, Ref):
         return False
     callable_object = find_method(state, decorator, "__call__") is not None

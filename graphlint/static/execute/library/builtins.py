@@ -12,6 +12,7 @@ from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.library.attributes import get_attribute, set_attribute
 from graphlint.static.execute.library.dictionaries import of_keywords, overlaid
 from graphlint.static.execute.library.items import Items, every, gather
+from graphlint.static.execute.library.kinds import is_a
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.library.subscripts import dict_key
 from graphlint.static.execute.library.unknown import call_unknown
@@ -38,7 +39,6 @@ from graphlint.static.execute.paths.values import (
     External,
     Func,
     Instance,
-    Layer,
     List,
     Module,
     Range,
@@ -247,37 +247,10 @@ def _isinstance(ex: Executor, state: State, call: Invocation) -> Results:
     args = call.args
     if len(args) < 2:
         return [(state, state.sym(call.node))]
-    known = _is_a(state, args[0], args[1])
+    known = is_a(state, args[0], args[1])
     if known is not None:
         return [(state, TRUE if known else FALSE)]
     return [(state, Sym(("compare", "isinstance", name_of(args[0]), name_of(args[1]))))]
-
-
-def _is_a(state: State, value: Value, kind: Value) -> bool | None:
-    """Tell whether a value is of a kind that is a plain name, None where that can't be told."""
-    kinds = kind.items if isinstance(kind, Tuple) else (kind,)
-    names = [k.name.rpartition(".")[2] if isinstance(k, External) else "?" for k in kinds]
-    actual = _kind_of(state, value)
-    if actual is None or "?" in names:
-        return None
-    return any(name in actual for name in names)
-
-
-def _kind_of(state: State, value: Value) -> tuple[str, ...] | None:
-    if isinstance(value, Const):
-        return tuple(cls.__name__ for cls in type(value.value).__mro__)
-    if isinstance(value, Tuple):
-        return ("tuple", "Sequence", "Iterable")
-    found = state.object(value) if isinstance(value, Ref) else None
-    if isinstance(found, Tensor):
-        return ("Tensor", "Variable")
-    if isinstance(found, List):
-        return (found.kind, "Sequence", "Iterable")
-    if isinstance(found, Dict):
-        return ("dict", "Mapping", "OrderedDict")
-    if isinstance(found, Layer):
-        return (found.name, "Module")
-    return None
 
 
 def _type(ex: Executor, state: State, call: Invocation) -> Results:

@@ -16,6 +16,7 @@ from graphlint.static.execute.autograd.passes import run_pass
 from graphlint.static.execute.library import (
     containers,
     forward_hooks,
+    kinds,
     module_methods,
     objects,
     subclassed,
@@ -99,6 +100,9 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
     if name in forward_hooks.REGISTERING and _is_module(state, owner):
         note_forward_hook(state)
         return [(state, forward_hooks.register(state, call, owner, name))]
+    functions = kinds.dispatcher(state, owner)
+    if functions is not None and name == kinds.REGISTER:
+        return kinds.register(ex, state, call, functions)
     if name in objects.ITEM_METHODS and not isinstance(owner, Super):
         return objects.call_item_method(ex, state, call, method)
     if isinstance(owner, Sym):

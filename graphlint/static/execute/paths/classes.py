@@ -162,5 +162,7 @@ def _bind(value: Value, owner: Value, cls: Ref) -> Value:
     if isinstance(value, Func) and value.kind != "static":
         return replace(value, bound=cls if value.kind == "class" else owner)
     if isinstance(value, Partial) and value.method:
+        if isinstance(value.func, Ref):
+            return replace(value, args=(owner, *value.args))
         return replace(value, func=_bind(value.func, owner, cls))
     return value
