@@ -396,13 +396,14 @@ class FunctionDef(Stmt):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassDef(Stmt):
-    """`class name(bases): body`; `fields` are the names that its body annotates, in order."""
+    """`class name(bases, keywords): body`; `fields` are the names that its body annotates."""
 
     name: str
     bases: tuple[Expr, ...]
     decorators: tuple[Expr, ...]
     body: Block
     fields: tuple[str, ...]
+    keywords: tuple[Keyword, ...] = ()
 
 
 # ---------------------------------------------------------------------- functions and modules

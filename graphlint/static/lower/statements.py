@@ -196,4 +196,7 @@ class Lowering(ExpressionLowering):
             if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
         ]
         span = self.places.of(node)
-        yield ir.ClassDef(span, node.name, bases, decorators, body, tuple(fields))
+        keywords = tuple(
+            [ir.Keyword(self.places.of(k), k.arg, self.expr(k.value)) for k in node.keywords]
+        )
+        yield ir.ClassDef(span, node.name, bases, decorators, body, tuple(fields), keywords)

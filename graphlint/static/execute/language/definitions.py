@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from graphlint.static.execute.autograd.holds import note_stored
 from graphlint.static.execute.autograd.merge import NEXT, Outcome
 from graphlint.static.execute.autograd.sums import note_rebuilt, note_sum
 from graphlint.static.execute.language import calls
+from graphlint.static.execute.language.creation import introduce, metaclass
 from graphlint.static.execute.language.expressions import binary
 from graphlint.static.execute.language.operators import own_arithmetic
 from graphlint.static.execute.language.statements import run_block
@@ -27,7 +28,6 @@ from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     FALSE,
     Class,
-    Const,
     Context,
     Env,
     External,
@@ -205,7 +205,10 @@ def _decorator_name(syntax: ir.Expr, decorator: Value) -> str:
 def class_def(ex: Executor, node: ir.ClassDef, state: State) -> list[Outcome]:
     """Run `class`: its body fills an environment, which becomes its members."""
     outcomes: list[Outcome] = []
-    for after, bases in ex.eval_each(node.bases, state):
+    keywords = [keyword.value for keyword in node.keywords]
+    for after, values in ex.eval_each([*node.bases, *keywords], state):
+        bases, given = values[: len(node.bases)], values[len(node.bases) :]
+        named = {k.name: v for k, v in zip(node.keywords, given, strict=True) if k.name}
         outer = after.env
         scope = after.new(node, Env({}, outer))
         after.stack, after.env = (*after.stack, outer), scope.address
@@ -220,11 +223,12 @@ def class_def(ex: Executor, node: ir.ClassDef, state: State) -> list[Outcome]:
             }
             if is_enum(done, made.address):
                 members = enum_members(made.address, members)
-            done.put(made, Class(node.name, bases, members, node.fields))
+            meta = metaclass(done, bases, named)
+            done.put(made, Class(node.name, bases, members, node.fields, meta))
             outcomes += [
                 (decorated, flow)
-                for named in _name_members(ex, done, node, made, members)
-                for decorated in _bind_decorated(ex, named, node, made)
+                for ready in introduce(ex, done, node, made, named)
+                for decorated in _bind_decorated(ex, ready, node, made)
             ]
     return outcomes
 
@@ -235,19 +239,6 @@ def _bind_decorated(ex: Executor, state: State, node: ir.ClassDef, made: Ref) ->
     for after, value, name in _decorated(ex, state, node.decorators, made, node.name):
         after.bind(name, value)
         states.append(after)
-    return states
-
-
-def _name_members(
-    ex: Executor, state: State, node: ir.ClassDef, made: Ref, members: Mapping[str, Value]
-) -> list[State]:
-    """Tell the members of a class that want to know it how they are called there."""
-    states = [state]
-    for name, value in members.items():
-        method = find_method(state, value, "__set_name__") if isinstance(value, Ref) else None
-        if method is not None:
-            call = Invocation(node, (made, Const(name)))
-            states = [after for s in states for after, _ in ex.invoke(s, call, method)]
     return states
 
 

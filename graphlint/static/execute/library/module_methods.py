@@ -26,8 +26,10 @@ from graphlint.static.execute.paths.compiled import compile_in_place
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
+    CLASS_BODY,
     NONE,
     TRUE,
+    Class,
     Const,
     Instance,
     Layer,
@@ -175,11 +177,25 @@ def call_super(ex: Executor, state: State, call: Invocation, owner: Super, name:
         return ex.invoke(state, call, forward)
     if isinstance(owner.bound, Ref) and contents(state, owner.bound):
         return call_inherited(ex, state, call, owner.bound, name) or []
+    if name == "__new__" and call.args:
+        return [(state, _made_by_metaclass(state, call))]
     if name.startswith("__"):
         return [(state, NONE)]
     if isinstance(owner.bound, Ref):
         return call_module(ex, state, call, owner.bound, name)
     return unknown.call_unknown(ex, state, call, Method(owner, name))
+
+
+def _made_by_metaclass(state: State, call: Invocation) -> Value:
+    """Return the class that a metaclass makes, or the object that `__new__` of a class makes."""
+    body = call.args[-1]
+    made = state.facts.get((CLASS_BODY, body.address)) if isinstance(body, Ref) else None
+    if isinstance(made, Ref):
+        return made
+    cls = call.args[0]
+    if isinstance(cls, Ref) and state.get(cls, Class):
+        return state.new(call.node, Instance(cls.address, {}))
+    return NONE
 
 
 def call_class(ex: Executor, state: State, call: Invocation, owner: Ref, name: str) -> Results:

@@ -243,6 +243,8 @@ Value = (
 )
 
 NONE, TRUE, FALSE = Const(None), Const(True), Const(False)
+CLASS_BODY = "class body"
+"""Says of a dictionary, among the facts, of which class it has the members."""
 UNKNOWN_KEYWORDS = "**"
 """Stands among the keywords of a call for those of a dictionary that are not known."""
 
@@ -267,12 +269,16 @@ class Env(Object):
 
 @dataclass(slots=True, eq=False)
 class Class(Object):
-    """A class of the analysed program; `fields` are those that a generated `__init__` takes."""
+    """A class of the analysed program; `fields` are those that a generated `__init__` takes.
+
+    `meta` is its metaclass, where that is a class of the program too.
+    """
 
     name: str
     bases: tuple[Value, ...]
     members: Mapping[str, Value]
     fields: tuple[str, ...] = ()
+    meta: Ref | None = None
 
 
 @dataclass(slots=True, eq=False)
