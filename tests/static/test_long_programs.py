@@ -288,3 +288,37 @@ for epoch in range(3):
 def test_what_an_object_keeps_is_no_argument_of_its_long_methods(lines: int) -> None:
     found = lint_source(KEEPING.format(lines="        count += 1\n" * lines))
     assert "RG108" not in {finding.code for finding in found}
+
+
+ADDING = """\
+import torch
+
+model = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def fit(batch):
+    loss, count = model(batch).pow(2).mean(), 0
+{fitting}    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def train(batches):
+    total = 0.0
+    for batch in batches:
+        total += fit(batch)
+    print(total)
+
+
+count = 0
+{lines}train(torch.randn(5, 2, 3))
+"""
+
+
+@pytest.mark.parametrize("lines", [10, 8_500])
+def test_a_sum_is_judged_where_steps_do_not_suffice_for_a_second_pass(lines: int) -> None:
+    fitting = "    count += 1\n" * 1_000
+    found = lint_source(ADDING.format(lines="count += 1\n" * lines, fitting=fitting))
+    assert [finding.code for finding in found] == ["RG201"]

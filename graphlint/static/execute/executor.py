@@ -87,9 +87,12 @@ class Executor:
             self.frames = Frames()
             self.records.evaluations.forget_names()
 
-    def begin(self, caller: bool = False) -> None:
-        """Get ready for the next entry point; `caller` says that its file has no passes itself."""
-        self.steps.begin(caller)
+    def begin(self, caller: bool = False, part: int = 1) -> None:
+        """Get ready for the next entry point, which gets its steps or a part of them.
+
+        `caller` says that its file has no passes itself.
+        """
+        self.steps.begin(caller, part)
         self.records.begin()
 
     @contextmanager

@@ -93,12 +93,15 @@ class Steps:
         self._earlier = self.budget.total * 3 // 4 if again else 0
         self._taken = self._loading = 0
 
-    def begin(self, caller: bool = False) -> None:
-        """Give the next entry point its steps; `caller` says that its file has no passes itself."""
+    def begin(self, caller: bool = False, part: int = 1) -> None:
+        """Give the next entry point its steps, or one part of so many.
+
+        `caller` says that its file has no passes itself.
+        """
         self._earlier += self._taken
         self._taken = 0
         left = self.budget.total - self._earlier
-        most = self.budget.caller if caller else self.budget.steps
+        most = (self.budget.caller if caller else self.budget.steps) // part
         self._limit = self._whole = self._allowed(max(self.budget.least, min(most, left)))
         self._too_long.clear()
         self._long.clear()

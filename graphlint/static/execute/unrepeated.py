@@ -27,10 +27,13 @@ from graphlint.static.execute.records.records import Records
 from graphlint.static.execute.steps import OutOfSteps
 from graphlint.static.relevance import Relevance, functions_in
 
+PART = 3
+"""The part of an entry point's steps in which such a loop comes to its second pass, or does not."""
+
 
 def run_unrepeated(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance) -> None:
     """Run the functions with a loop that adds up something, and never came to a second pass."""
-    before, ex.records = ex.records, Records()
+    before, ex.records, ex.leads = ex.records, Records(), ex.reaches
     for module in modules:
         for function in functions_in(module.body):
             if relevant.reaches(function) and any(
@@ -46,7 +49,7 @@ def _run_alone(ex: Executor, module: ir.Module, function: ir.Function) -> None:
     """Run a function or method once, on its own, with all paths joined that can be."""
     with ex.guarded(module.filename), ex.joining():
         ex.begin_file()
-        ex.begin()
+        ex.begin(part=PART)
         state = defined(ex, module)
         state.frame = entry_frame(ex, module, function)
         try:

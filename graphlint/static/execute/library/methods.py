@@ -33,6 +33,7 @@ from graphlint.static.execute.library.modules import (
     set_training,
 )
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor, note_tensor
+from graphlint.static.execute.library.stepping import steps_parameters
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
@@ -93,7 +94,7 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
     """Call `owner.name(…)`."""
     args = call.args
     owner, name = method.owner, method.name
-    if name == "step":
+    if name == "step" and steps_parameters(state, call, owner):
         ex.records.note_step(state.frame)
         note_step(state)
         conclude(state)

@@ -64,7 +64,7 @@ class Records:
         holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
         stepping: the loops, as syntax nodes, in which an optimizer steps; training: those in whose
             own body one does, rather than in a loop within it.
-        repeated: those that came to a pass in their second iteration, or a later one.
+        repeated: those that came to a pass in two iterations.
         settled: calls of which something was followed until nobody could reach its graph: those
             that run passes, and those that wrote their flags.
         contexts: tensors that custom functions keep on `ctx`.
@@ -101,6 +101,7 @@ class Records:
     _reused: dict[tuple[Site, Site | None], Pending] = field(default_factory=dict)
     _visited: dict[Site, None] = field(default_factory=dict)
     _looped: set[tuple[Site, Loop]] = field(default_factory=set)
+    _first_turns: dict[Loop, int] = field(default_factory=dict)
     _restarts: set[tuple[Site, frozenset[Loop]]] = field(default_factory=set)
     settled: set[Site] = field(default_factory=set)
     _stopped: dict[Site, None] = field(default_factory=dict)
@@ -238,8 +239,10 @@ class Records:
         self.training.add(inner)
 
     def note_iteration(self, frame: Frame) -> None:
-        """Note the loops that come to a pass once more."""
-        self.repeated.update(place for (_, place), index in frame.loops.items() if index)
+        """Note the loops that come to a pass once more, in a later iteration than at first."""
+        for loop, index in frame.loops.items():
+            if index > self._first_turns.setdefault(loop, index):
+                self.repeated.add(loop[1])
 
     def take_spent_holds(self, other: Records) -> None:
         """Take over the holds whose graphs a pass freed: they need no more than what was run.
