@@ -137,18 +137,39 @@ def _goes_over(loop: ir.Node, name: str) -> bool:
     )
 
 
-def renewal(loop: ir.Node, name: str) -> int | None:
+def renewal(loop: ir.Node, name: str, by: frozenset[str] = frozenset()) -> int | None:
     """Return after how many iterations a loop sets a variable back to a number, 0 if not known.
 
-    None where it does not. `if (i + 1) % 10 == 0: total = 0` does so after ten.
+    None where it does not. `if (i + 1) % 10 == 0: total = 0` does so after ten, and so does
+    `meter.reset()` in its place, where a method of that name is among those it is set back `by`.
     """
     found: list[int] = []
     for branch in (node for node in ir.walk(loop) if isinstance(node, ir.If)):
         inner = (node for each in (*branch.body, *branch.orelse) for node in ir.walk(each))
-        if any(_sets_back(node, name) for node in inner):
+        if any(_sets_back(node, name) or _calls(node, by) for node in inner):
             asked = [node.value for node in ir.walk(branch.test) if isinstance(node, ir.Const)]
             found.append(max([number for number in asked if type(number) is int], default=0))
     return max(found, default=None)
+
+
+@lru_cache(maxsize=64)
+def setting_back(module: ir.Module, owner: str, name: str) -> frozenset[str]:
+    """Return the names of the methods of a class that set an attribute back to a number."""
+    return frozenset(
+        method.function.name
+        for node in ir.walk(module)
+        if isinstance(node, ir.ClassDef) and node.name == owner
+        for method in node.body
+        if isinstance(method, ir.FunctionDef) and method.function.name != "__init__"
+        if any(_sets_back(each, name) for part in method.function.body for each in ir.walk(part))
+    )
+
+
+def _calls(node: ir.Node, names: frozenset[str]) -> bool:
+    """Whether a statement is nothing but a call of a method that has one of some names."""
+    call = node.value if isinstance(node, ir.ExprStmt) else None
+    method = call.func if isinstance(call, ir.Call) else None
+    return isinstance(method, ir.Attribute) and method.name in names
 
 
 def _sets_back(node: ir.Node, name: str) -> bool:

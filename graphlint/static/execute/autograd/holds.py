@@ -28,6 +28,7 @@ from graphlint.static.execute.autograd.holders import (
     last_name,
     operands,
     overwrites,
+    setting_back,
     trimmed_names,
 )
 from graphlint.static.execute.autograd.leaks import (
@@ -118,7 +119,7 @@ def note(ex: Executor, state: State, made: Held, within: Sequence[NodeId]) -> No
             continue
         if made.how is Keeping.CONTAINER and _is_trimmed(ex, state, last_name(made.name)):
             continue
-        grown = replace(held, grown=True, loops=loops)
+        grown = replace(held, grown=True, loops=loops, by=_set_back_by(ex, held))
         state.holds[held.place, held.frame] = grown
         tell_grown(ex, state, grown)
     state.holds[made.place, made.frame] = made
@@ -181,14 +182,30 @@ def _loops(earlier: Frame, later: Frame) -> tuple[Loop, ...]:
 
 def _is_trimmed(ex: Executor, state: State, name: str) -> bool:
     """Whether a file that the path leads through takes something out of what has this name."""
+    return any(name in trimmed_names(module) for module in _files(ex, state.frame).values())
+
+
+def _files(ex: Executor, innermost: Frame) -> dict[str, ir.Module]:
+    """Return the files that a path leads through, by name."""
     modules: dict[str, ir.Module | None] = {}
-    for frame in reversed(list(state.frame.chain())):
+    for frame in reversed(list(innermost.chain())):
         if isinstance(frame.detail, ir.Module):
             modules[frame.detail.filename] = frame.detail
         elif isinstance(frame.detail, ir.Function) and frame.detail.filename not in modules:
             project, filename = ex.project, frame.detail.filename
             modules[filename] = project.lower(filename) if project else None
-    return any(name in trimmed_names(module) for module in modules.values() if module)
+    return {filename: module for filename, module in modules.items() if module}
+
+
+def _set_back_by(ex: Executor, held: Held) -> frozenset[str]:
+    """Return the methods of an object's class that set back the attribute which is its sum."""
+    running = (f.detail for f in held.frame.chain() if isinstance(f.detail, ir.Function))
+    function = next(running, None)
+    if held.how is not Keeping.SUM or "." not in held.name or function is None:
+        return frozenset()
+    module = _files(ex, held.frame).get(function.filename)
+    owner = function.qualname.rpartition(".")[0].rpartition(".")[2]
+    return setting_back(module, owner, held.name) if module else frozenset()
 
 
 # ------------------------------------------------------------------------------------ passes

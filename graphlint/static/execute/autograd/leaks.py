@@ -49,6 +49,7 @@ class Held:
         loops: the loop whose iterations these are, and those around it.
         escaped: unknown code has got hold of it.
         told: it is recorded already, and may still be absolved.
+        by: the methods of the object with the sum that set it back.
     """
 
     place: ir.Node
@@ -63,6 +64,7 @@ class Held:
     loops: tuple[Loop, ...] = ()
     escaped: bool = False
     told: bool = False
+    by: frozenset[str] = frozenset()
 
 
 def release(state: State, values: Iterable[Value]) -> None:
@@ -164,7 +166,9 @@ def _told(
 
 def _renewal(held: Held) -> int | None:
     """Return after how many iterations a sum starts anew, 0 if not known; None where it doesn't."""
-    return renewal(held.loops[0][1], held.name) if held.how is Keeping.SUM else None
+    if held.how is not Keeping.SUM:
+        return None
+    return renewal(held.loops[0][1], held.name, held.by)
 
 
 def _holds_few(held: Held) -> bool:
