@@ -10,7 +10,7 @@ from graphlint.static import ir
 from graphlint.static.execute.autograd.foreign import may_be_tensor
 from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.library.attributes import get_attribute, set_attribute
-from graphlint.static.execute.library.dictionaries import of_keywords, overlaid
+from graphlint.static.execute.library.dictionaries import UNKNOWN, of_keywords, overlaid
 from graphlint.static.execute.library.items import Items, every, gather
 from graphlint.static.execute.library.kinds import is_a
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
@@ -128,6 +128,14 @@ def _reversed(ex: Executor, state: State, call: Invocation) -> Results:
 def _dict(ex: Executor, state: State, call: Invocation) -> Results:
     found = _entries(ex, state, call.node, call.args[0]) if call.args else Dict({})
     made = overlaid(state, call.node, found, of_keywords(call.keywords))
+    return [(state, state.new(call.node, made))]
+
+
+def _chain_map(ex: Executor, state: State, call: Invocation) -> Results:
+    """Put dictionaries over one another, the first on top."""
+    made = Dict({})
+    for value in reversed(call.args):
+        made = overlaid(state, call.node, made, state.get(value, Dict) or UNKNOWN)
     return [(state, state.new(call.node, made))]
 
 
@@ -312,6 +320,7 @@ HANDLERS: Mapping[str, Handler] = {
     "reversed": _reversed,
     "dict": _dict,
     "collections.OrderedDict": _dict,
+    "collections.ChainMap": _chain_map,
     "types.SimpleNamespace": _dict,
     "threading.local": _dict,
     "sum": _sum,
