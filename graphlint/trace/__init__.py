@@ -11,8 +11,9 @@ library (see docs/architecture.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from graphlint.trace.gradients import ConstantTerm, Creation, GradRead, RetainGrad
 from graphlint.trace.holds import ContextTensor, Evaluation, Hold, HookCycle, Keeping, Role
@@ -133,12 +134,20 @@ class Trace:
 
     def meetings_of(self, kept: Retention) -> tuple[Meeting, ...]:
         """Look up who visits what the passes of a flag kept."""
-        return tuple(m for m in self.meetings if (m.earlier, m.at) == (kept.site, kept.at))
+        met = self._meetings_by_earlier.get(kept.site, ())
+        return tuple(meeting for meeting in met if meeting.at == kept.at)
+
+    @cached_property
+    def _meetings_by_earlier(self) -> Mapping[Site, list[Meeting]]:
+        found: dict[Site, list[Meeting]] = {}
+        for meeting in self.meetings:
+            found.setdefault(meeting.earlier, []).append(meeting)
+        return found
 
     def meetings_between(self, clash: Clash) -> tuple[Meeting, ...]:
         """Look up how the two passes of a clash meet."""
-        ends = (clash.earlier, clash.later)
-        return tuple(m for m in self.meetings if (m.earlier, m.later) == ends)
+        met = self._meetings_by_earlier.get(clash.earlier, ()) if clash.earlier else ()
+        return tuple(meeting for meeting in met if meeting.later == clash.later)
 
     def clashes_at(self, site: Site) -> bool:
         """Whether torch refuses a pass of a call, or a later one because of it."""
@@ -146,7 +155,14 @@ class Trace:
 
     def doubts_at(self, site: Site) -> frozenset[Doubt]:
         """Look up what weakens claims about every execution of a call."""
-        return frozenset(doubt for where, doubt in self.doubts if where == site)
+        return frozenset(self._doubts_by_site.get(site, ()))
+
+    @cached_property
+    def _doubts_by_site(self) -> Mapping[Site, list[Doubt]]:
+        found: dict[Site, list[Doubt]] = {}
+        for site, doubt in self.doubts:
+            found.setdefault(site, []).append(doubt)
+        return found
 
     def confidence(self, doubts: frozenset[Doubt]) -> Confidence:
         """Say how sure a claim is that has these doubts."""

@@ -18,10 +18,14 @@ from graphlint.static.execute.steps import OutOfSteps
 
 def attempt(ex: Executor, module: ir.Module, run: Callable[[], None]) -> None:
     """Run an entry point of a file, and a second time if its steps don't suffice."""
-    if _is_followed(ex, run) or not ex.records.unsettled(module.filename):
+    if _is_followed(ex, run):
         return
-    with ex.joining():
-        _is_followed(ex, run)
+    for narrow in (False, True):
+        if not ex.records.unsettled(module.filename):
+            return
+        with ex.joining(narrow):
+            if _is_followed(ex, run):
+                return
 
 
 def _is_followed(ex: Executor, run: Callable[[], None]) -> bool:

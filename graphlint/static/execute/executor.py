@@ -17,7 +17,7 @@ from graphlint.static.execute.autograd.evaluations import note_dead
 from graphlint.static.execute.autograd.gradients import awaits_pass, note_end, note_escape
 from graphlint.static.execute.autograd.hooks import settle_hooks
 from graphlint.static.execute.autograd.leaks import settle_holds
-from graphlint.static.execute.autograd.merge import JOINED, Limits, Outcome, settle
+from graphlint.static.execute.autograd.merge import JOINED, NARROWED, Limits, Outcome, settle
 from graphlint.static.execute.paths.frames import Frame, Frames
 from graphlint.static.execute.paths.graph import reachable
 from graphlint.static.execute.paths.invocation import Invocation
@@ -107,15 +107,28 @@ class Executor:
             self.failures.append((filename, error))
 
     @contextmanager
-    def joining(self) -> Iterator[None]:
-        """Run the entry point once more, with all paths joined that can be."""
+    def joining(self, narrow: bool = False) -> Iterator[None]:
+        """Run the entry point once more, with all paths joined that can be.
+
+        A `narrow` one follows one of those that have the same passes pending.
+        """
         limits = self.limits
-        self.limits, self.records.joined = JOINED, True
+        self.limits, self.records.joined = NARROWED if narrow else JOINED, True
         try:
-            with self.steps.once_more():
+            with self.steps.once_more(2 if narrow else 1):
                 yield
         finally:
             self.limits, self.records.joined = limits, False
+
+    @contextmanager
+    def narrowed(self) -> Iterator[None]:
+        """Follow one path through a call that is too long for all of them."""
+        limits, self.limits = self.limits, NARROWED
+        try:
+            yield
+        finally:
+            self.limits = limits
+            self.records.narrow()
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -82,10 +82,13 @@ class Steps:
         self._taken = self._earlier = self._loading = self._all = 0
         self._limit = self._whole = budget.steps
         self._start = 0  # where the steps began that end at the limit
+        self._times = 1  # how many times its steps an entry point gets
         self._sharing = False
         self._shares = SHARES
-        self._too_long: set[ir.Function] = set()
-        self._long: dict[ir.Function, dict[Place, int]] = {}  # what long calls took, by place
+        self._too_long: set[tuple[ir.Function, bool]] = set()  # whole, or narrowed
+        self._long: dict[
+            tuple[ir.Function, bool], dict[Place, int]
+        ] = {}  # what long calls took, by place
         self._lent = 0  # steps that an entry point's calls took and gave back
 
     def begin_file(self, again: bool = False) -> None:
@@ -102,7 +105,8 @@ class Steps:
         self._taken = 0
         left = self.budget.total - self._earlier
         most = (self.budget.caller if caller else self.budget.steps) // part
-        self._limit = self._whole = self._allowed(max(self.budget.least, min(most, left)))
+        allowed = self._allowed(max(self.budget.least, min(most, left)))
+        self._limit = self._whole = allowed * self._times
         self._too_long.clear()
         self._long.clear()
         self._lent = 0
@@ -143,14 +147,15 @@ class Steps:
             self._taken, self._start, self._limit, self._whole = before
 
     @contextmanager
-    def once_more(self) -> Iterator[None]:
-        """Give the entry point as many steps again, which are not taken off those of others."""
+    def once_more(self, times: int = 1) -> Iterator[None]:
+        """Give the entry point so many times as many steps again, not taken off those of others."""
         before = self._earlier + self._taken
         self._earlier = self._taken = 0
+        self._times = times
         try:
             yield
         finally:
-            self._earlier, self._taken = before, 0
+            self._earlier, self._taken, self._times = before, 0, 1
 
     @contextmanager
     def sketching(self) -> Iterator[None]:
@@ -186,16 +191,22 @@ class Steps:
         return self._sharing
 
     def within_share(
-        self, function: ir.Function, place: Place, run: Callable[[], T], setting_up: bool = False
+        self,
+        function: ir.Function,
+        place: Place,
+        run: Callable[[], T],
+        setting_up: bool = False,
+        narrow: bool = False,
     ) -> T | None:
         """Run a call, and return what it returns, None where it takes too many steps.
 
         Long calls of a function from several places may take no more together. One that is
         `setting_up` what passes need gets more, and calls within it have shares of their own: what
         it leaves out is a dataset then, not the model that was made before. Where even that does
-        not suffice, no more than the share of others is lost.
+        not suffice, no more than the share of others is lost. A function may be too long for all
+        its paths, and still be followed on a `narrow` one.
         """
-        if function in self._too_long:
+        if (function, narrow) in self._too_long:
             return None
         start, outer, before = self._start, self._limit, self._taken
         share = self.budget.steps // self._shares
@@ -205,12 +216,12 @@ class Steps:
         self._limit = min(outer, before + most)
         try:
             result = run()
-            self._note_long(function, place, self._taken - before, most)
+            self._note_long((function, narrow), place, self._taken - before, most)
             return result
         except OutOfSteps:
             if self._taken > outer:
                 raise
-            self._too_long.add(function)
+            self._too_long.add((function, narrow))
             self._lose(before + share)
             return None
         finally:
@@ -221,7 +232,9 @@ class Steps:
         self._lent += max(0, self._taken - taken)
         self._taken = min(self._taken, taken)
 
-    def _note_long(self, function: ir.Function, place: Place, taken: int, share: int) -> None:
+    def _note_long(
+        self, function: tuple[ir.Function, bool], place: Place, taken: int, share: int
+    ) -> None:
         """Count what a long call took; paths that part before it are no reason to leave it out."""
         if taken > share // LONG:
             calls = self._long.setdefault(function, {})

@@ -37,12 +37,15 @@ class Limits:
     many: int = 3
     too_many: int = 10
     most: int = 24
+    narrow: bool = False
 
 
 JOINED = Limits(many=1, too_many=1)
 """Tells no states apart that differ in nothing but values without graphs."""
 PRESSED = Limits(many=1, too_many=4, most=12)
 """What is told apart once a part of the steps is spent: fewer paths get further."""
+NARROWED = Limits(many=1, too_many=1, narrow=True)
+"""Follows one state of those that have the same passes pending (Note [Second attempts])."""
 COMPARED_PER_STEP = 16
 """How many objects and nodes of a state are compared in the time of one step."""
 
@@ -78,10 +81,12 @@ def merge(ex: Executor, outcomes: list[Outcome]) -> list[Outcome]:
     if len(outcomes) <= 1:
         return outcomes
     paths = _collapse(ex, [_examined(ex, outcome) for outcome in outcomes], 0)
-    limits = PRESSED if ex.steps.pressed and not ex.records.joined else ex.limits
+    limits = PRESSED if ex.steps.pressed and ex.limits.many > 1 else ex.limits
     for level, limit in ((1, limits.many), (2, limits.too_many), (GRAPHS_ONLY, limits.too_many)):
         if len(paths) > limit:
             paths = _collapse(ex, paths, level)
+    if limits.narrow:
+        paths = _richest(paths)
     outcomes = [(path.state, path.flow) for path in paths]
     if len(outcomes) > limits.most:
         followed = [state for state, _ in outcomes[: limits.most]]
@@ -89,6 +94,17 @@ def merge(ex: Executor, outcomes: list[Outcome]) -> list[Outcome]:
             ex.drop(state, followed)
         outcomes = outcomes[: limits.most]
     return outcomes
+
+
+def _richest(paths: list[_Path]) -> list[_Path]:
+    """Return one path for each set of passes that are pending: the one with the most to visit."""
+    chosen: dict[Key, _Path] = {}
+    for path in paths:
+        pending = frozenset([(p.call, p.frame) for p in path.state.pending.values()])
+        best = chosen.setdefault((path.flow.kind, pending), path)
+        if path.richness > best.richness:
+            chosen[path.flow.kind, pending] = path
+    return list(chosen.values())
 
 
 @dataclass(slots=True)
@@ -99,6 +115,11 @@ class _Path:
     flow: Flow
     reach: Reach
     graph: Key
+
+    @property
+    def richness(self) -> tuple[int, int]:
+        """How much there is that passes may visit: nodes, and objects."""
+        return len(self.reach.live), len(self.reach.leads)
 
 
 def _examined(ex: Executor, outcome: Outcome) -> _Path:

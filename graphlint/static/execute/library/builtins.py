@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphlint.static import ir
@@ -290,6 +291,18 @@ def _eval(ex: Executor, state: State, call: Invocation) -> Results:
     return ex.eval(written, state)
 
 
+def _decorator(name: str, kind: str) -> Handler:
+    """Make the handler of a decorator that a class body calls: `make = staticmethod(make)`."""
+
+    def decorated(ex: Executor, state: State, call: Invocation) -> Results:
+        given = call.values[0] if len(call.values) == 1 else NONE
+        if isinstance(given, Func):
+            return [(state, replace(given, kind=kind))]
+        return call_unknown(ex, state, call, External(name))
+
+    return decorated
+
+
 def _globals(ex: Executor, state: State, call: Invocation) -> Results:
     """Make a dictionary of a file's variables; what the program puts into it is no variable."""
     return [(state, state.new(call.node, Dict(state.global_variables(), True)))]
@@ -334,6 +347,9 @@ HANDLERS: Mapping[str, Handler] = {
     "str": _number(str),
     "bool": _bool,
     "eval": _eval,
+    "staticmethod": _decorator("staticmethod", "static"),
+    "classmethod": _decorator("classmethod", "class"),
+    "property": _decorator("property", "property"),
     "globals": _globals,
     "locals": _locals,
     "getattr": _getattr,

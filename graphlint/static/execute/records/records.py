@@ -70,6 +70,7 @@ class Records:
         contexts: tensors that custom functions keep on `ctx`.
         hook_cycles: hooks that hold the graph that holds them.
         joined: paths are joined that may differ in what they go on to do.
+        narrowed: within the current entry point, one path of some call stands for all.
         wanted: the calls that name a flag which may be on.
         visits: every pass in full, where `telling` says that somebody wants to know.
         forwards: the custom functions whose forward was run for that, and how their arguments were
@@ -91,6 +92,7 @@ class Records:
     forwards: set[tuple[ir.Function, tuple[bool, ...]]] = field(default_factory=set)
     telling: bool = False
     joined: bool = False
+    narrowed: bool = False
     wanted: frozenset[Site] = frozenset()
     visits: dict[Visit, None] = field(default_factory=dict)
     _ended: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
@@ -108,6 +110,7 @@ class Records:
 
     def begin(self) -> None:
         """Start a new entry point."""
+        self.narrowed = False
         self._visited.clear()
         self._close_holds()
 
@@ -121,8 +124,13 @@ class Records:
     def visit(self, site: Site) -> None:
         """Note that the current entry point got to a call that runs a pass."""
         self._visited[site] = None
-        if self.joined:
+        if self.joined or self.narrowed:
             self.doubts[site, JOINED] = None
+
+    def narrow(self) -> None:
+        """Note that one path of several was followed, and stands for the others from here on."""
+        self.narrowed = True
+        self.cut(JOINED)
 
     def unsettled(self, filename: str) -> bool:
         """Whether calls that may keep graphs were not followed to where nobody can reach these.
