@@ -107,28 +107,36 @@ class Executor:
             self.failures.append((filename, error))
 
     @contextmanager
-    def joining(self, narrow: bool = False) -> Iterator[None]:
-        """Run the entry point once more, with all paths joined that can be.
+    def joining(self) -> Iterator[None]:
+        """Run the entry point once more, with all paths joined that can be."""
+        with self._limited(JOINED, joined=True), self.steps.once_more():
+            yield
 
-        A `narrow` one follows one of those that have the same passes pending.
+    @contextmanager
+    def narrowing(self) -> Iterator[None]:
+        """Run the entry point once more, on one of those paths that have the same passes pending.
+
+        One path has more steps to itself, so that its loops come to their second iterations.
         """
-        limits = self.limits
-        self.limits, self.records.joined = NARROWED if narrow else JOINED, True
-        try:
-            with self.steps.once_more(2 if narrow else 1):
-                yield
-        finally:
-            self.limits, self.records.joined = limits, False
+        limited = self._limited(NARROWED, joined=True)
+        with limited, self.steps.once_more(2), self.records.of_passes_alone():
+            yield
 
     @contextmanager
     def narrowed(self) -> Iterator[None]:
         """Follow one path through a call that is too long for all of them."""
-        limits, self.limits = self.limits, NARROWED
+        with self._limited(NARROWED, joined=self.records.joined):
+            yield
+        self.records.leave_out(TOO_MANY_PATHS)
+
+    @contextmanager
+    def _limited(self, limits: Limits, joined: bool) -> Iterator[None]:
+        before = self.limits, self.records.joined
+        self.limits, self.records.joined = limits, joined
         try:
             yield
         finally:
-            self.limits = limits
-            self.records.narrow()
+            self.limits, self.records.joined = before
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -190,7 +198,7 @@ class Executor:
         Where states that got to the same point are followed, they tell what becomes of passes that
         they have pending themselves.
         """
-        self.records.cut(TOO_MANY_PATHS)
+        self.records.leave_out(TOO_MANY_PATHS)
         told = {(p.call, p.frame) for other in followed for p in other.pending.values()}
         for number, pending in list(state.pending.items()):
             if (pending.call, pending.frame) in told:

@@ -12,6 +12,7 @@ from graphlint.static.execute.paths.skipping import made_of, skip_call
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     Address,
+    Class,
     Env,
     Func,
     Method,
@@ -65,13 +66,16 @@ def _shared(state: State, func: Func) -> list[Value]:
 def can_be_skipped(ex: Executor, state: State, func: Func, given: Sequence[Value]) -> bool:
     """Whether a call can't matter to a pass: it runs none, is handed no graph, sets nothing.
 
-    What makes an object may leave the setting to that of a base class.
+    What makes an object may leave the setting to that of a base class, and a function that makes
+    one returns it: it may be a model.
     """
     mentions = func.function.mentions
     if mentions.writes or func.function.name == "__init__" or ex.reaches(func.function):
         return False
     env = state.heap[func.env]
     called = [env.vars.get(name) for name in mentions.calls] if isinstance(env, Env) else []
+    if any(isinstance(value, Ref) and state.get(value, Class) is not None for value in called):
+        return False
     return not any(_bears_graphs(state, value) for value in (func.bound, *given, *called))
 
 

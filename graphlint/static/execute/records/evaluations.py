@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from graphlint.static import ir
@@ -37,6 +39,13 @@ class EvaluationRecords:
         self.strange.clear()
         self.nodes.clear()
         self.trained.clear()
+
+    @contextmanager
+    def left_alone(self) -> Iterator[None]:
+        """Believe of no further call that its graph is for nobody."""
+        before = set(self.sites)
+        yield
+        self.used.update(self.sites.keys() - before)
 
     def unused(self) -> tuple[Evaluation, ...]:
         """Return the calls that built graphs for nobody, each time."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from graphlint.static.execute.paths.values import NodeId
@@ -54,6 +55,15 @@ class GradientRecords:
         """Note that gradients which passes returned may have been differentiated yet."""
         returned = (maker for maker in self.makers if maker.form is Form.AUTOGRAD_GRAD)
         self.used.update(maker for maker in returned if maker.site in sites)
+
+    @contextmanager
+    def left_alone(self) -> Iterator[None]:
+        """Believe of no further gradient that it is made, read or asked for in vain."""
+        makers, retained = set(self.makers), self.retained.copy()
+        missing, constant = self.missing.copy(), self.constant.copy()
+        yield
+        self.used.update(self.makers.keys() - makers)
+        self.retained, self.missing, self.constant = retained, missing, constant
 
     def creations(self) -> tuple[Creation, ...]:
         """Return the passes that made differentiable gradients."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from graphlint.static import ir
@@ -70,7 +71,6 @@ class Records:
         contexts: tensors that custom functions keep on `ctx`.
         hook_cycles: hooks that hold the graph that holds them.
         joined: paths are joined that may differ in what they go on to do.
-        narrowed: within the current entry point, one path of some call stands for all.
         wanted: the calls that name a flag which may be on.
         visits: every pass in full, where `telling` says that somebody wants to know.
         forwards: the custom functions whose forward was run for that, and how their arguments were
@@ -92,7 +92,6 @@ class Records:
     forwards: set[tuple[ir.Function, tuple[bool, ...]]] = field(default_factory=set)
     telling: bool = False
     joined: bool = False
-    narrowed: bool = False
     wanted: frozenset[Site] = frozenset()
     visits: dict[Visit, None] = field(default_factory=dict)
     _ended: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
@@ -102,6 +101,7 @@ class Records:
     meetings: MeetingRecords = field(default_factory=MeetingRecords)
     _reused: dict[tuple[Site, Site | None], Pending] = field(default_factory=dict)
     _visited: dict[Site, None] = field(default_factory=dict)
+    _lasting: dict[Doubt, None] = field(default_factory=dict)
     _looped: set[tuple[Site, Loop]] = field(default_factory=set)
     _first_turns: dict[Loop, int] = field(default_factory=dict)
     _restarts: set[tuple[Site, frozenset[Loop]]] = field(default_factory=set)
@@ -110,7 +110,7 @@ class Records:
 
     def begin(self) -> None:
         """Start a new entry point."""
-        self.narrowed = False
+        self._lasting.clear()
         self._visited.clear()
         self._close_holds()
 
@@ -124,13 +124,8 @@ class Records:
     def visit(self, site: Site) -> None:
         """Note that the current entry point got to a call that runs a pass."""
         self._visited[site] = None
-        if self.joined or self.narrowed:
-            self.doubts[site, JOINED] = None
-
-    def narrow(self) -> None:
-        """Note that one path of several was followed, and stands for the others from here on."""
-        self.narrowed = True
-        self.cut(JOINED)
+        for doubt in (JOINED,) if self.joined else self._lasting:
+            self.doubts[site, doubt] = None
 
     def unsettled(self, filename: str) -> bool:
         """Whether calls that may keep graphs were not followed to where nobody can reach these.
@@ -145,6 +140,11 @@ class Records:
         self._complete = False
         for site in self._visited:
             self.doubts[site, doubt] = None
+
+    def leave_out(self, doubt: Doubt) -> None:
+        """Lower the confidence of every call of the current entry point: paths are left out."""
+        self._lasting[doubt] = None
+        self.cut(doubt)
 
     def stop(self) -> None:
         """Lower the confidence of the calls that an entry point got to before its steps ran out.
@@ -251,6 +251,18 @@ class Records:
         for loop, index in frame.loops.items():
             if index > self._first_turns.setdefault(loop, index):
                 self.repeated.add(loop[1])
+
+    @contextmanager
+    def of_passes_alone(self) -> Iterator[None]:
+        """Believe only what becomes of kept graphs: paths are left out that tell of the rest.
+
+        What nobody uses on the paths that are followed may be used on the others.
+        """
+        clashes, holds = self.clashes.copy(), self.holds.copy()
+        with self.gradients.left_alone(), self.evaluations.left_alone():
+            yield
+        self._complete = False
+        self.clashes, self.holds = clashes, holds
 
     def take_spent_holds(self, other: Records) -> None:
         """Take over the holds whose graphs a pass freed: they need no more than what was run.
