@@ -224,11 +224,12 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
         return unknown.call_unknown(ex, state, call, method)
     if not ex.shares(function) or takes_body(state, call.node, func):
         return _run(ex, state, call, func)
-    followed = _run_share(ex, state.fork(), call, func)
+    aside = state.fork()
+    followed = _run_share(ex, state, call, func)
     if followed is None and not ex.limits.narrow:
         with ex.narrowed():
-            followed = _run_share(ex, state.fork(), call, func)
-    return give_up(ex, state, call, func) if followed is None else followed
+            followed = _run_share(ex, aside.fork(), call, func)
+    return give_up(ex, aside, call, func) if followed is None else followed
 
 
 def _run_share(ex: Executor, state: State, call: Invocation, func: Func) -> Results | None:
