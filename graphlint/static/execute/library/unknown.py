@@ -221,7 +221,7 @@ def _result(
     nodes = tuple(h for h in handles if isinstance(h, int))
     leaves: frozenset[Leaf] = frozenset(h for h in handles if not isinstance(h, int))
     if not handles and not _makes_data(node, func):
-        leaves = _own_leaves(state, func, name)
+        leaves = frozenset() if _is_class(state, func, given) else _own_leaves(state, func, name)
     if not handles and _is_plain(func):
         return state.sym(node, PLAIN)
     tag = "object" if CLASS_NAME.match(name) or is_member(func) else "made"
@@ -299,6 +299,18 @@ def is_member(func: Value) -> bool:
     kind, owner = func.name[:2]
     named = kind == "subscript" and isinstance(owner, tuple) and owner[0] == "global"
     return kind == "member" or (named and owner[-1] == "__dict__")
+
+
+def _is_class(state: State, func: Value, given: Sequence[Value]) -> bool:
+    """Whether what is called is a class, by its name: a star import brings it along.
+
+    The object is a graph no more than one of a class that is imported by its name. A network may be
+    called that as well, but is given tensors.
+    """
+    if not isinstance(func, Sym) or func.name[0] != "global":
+        return False
+    tensors = any(state.get(value, Tensor) is not None for value in given)
+    return bool(CLASS_NAME.match(str(func.name[-1]))) and not tensors
 
 
 def _own_leaves(state: State, func: Value, name: str) -> frozenset[Leaf]:
