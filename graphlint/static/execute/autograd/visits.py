@@ -180,7 +180,7 @@ def _called_again(ex: Executor, state: State, earlier: Frame | None) -> frozense
 
 
 def _report_modified(
-    ex: Executor, state: State, request: Request, visited: Iterable[NodeId]
+    ex: Executor, state: State, request: Request, visited: Sequence[NodeId]
 ) -> None:
     """Report nodes that saved a tensor which was changed in place since: one for each keeper."""
     told: set[Site | None] = set()
@@ -195,7 +195,7 @@ def _report_modified(
             told.add(earlier)
             built = site_of(node.place, node.frame)
             step = state.changed.get(leaf)
-            doubts = _called_again(ex, state, node.frame)
+            doubts = _called_again(ex, state, node.frame) | picked_among(state, visited)
             clash = Clash(Broken.MODIFIED, earlier, request.site, built, False, step, doubts)
             ex.records.clash(clash)
 
@@ -341,7 +341,7 @@ def _keep(
         creates=request.creates,
         origin=request.origin,
         built=built,
-        doubts=doubts | request.paths,
+        doubts=doubts | request.paths | picked_among(state, visited, "picked again"),
         open_ended=open_ended,
         compiled=any(node.op == COMPILED_OP for node in nodes),
         behind=_behind(state, request.call) if chain is None else frozenset(),

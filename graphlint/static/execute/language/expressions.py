@@ -26,7 +26,9 @@ from graphlint.static.execute.paths.numbers import (
     arithmetic,
     depends_on_position,
     is_exact,
+    is_number,
     join_text,
+    less,
     name_of,
 )
 from graphlint.static.execute.paths.state import State
@@ -38,6 +40,7 @@ from graphlint.static.execute.paths.values import (
     External,
     Imported,
     List,
+    Some,
     Sym,
     Tuple,
     Value,
@@ -148,6 +151,8 @@ def _unary(ex: Executor, node: ir.Unary, state: State) -> Results:
         elif is_tensor(after, value) or has_graph(after, value):
             name = "neg" if node.op == "USub" else "bitwise_not" if node.op == "Invert" else "alias"
             results.append((after, apply_op(ex, after, node, name, (value,))))
+        elif node.op == "USub" and isinstance(value, Some) and is_number(value):
+            results.append((after, less(0, value)))
         elif is_exact(value) and isinstance(value.value, (int, float)):
             results.append((after, _signed(node.op, value)))
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,11 @@ from graphlint.static.execute.library.ops import (
     is_tensor,
     touch_tensor,
 )
+from graphlint.static.execute.library.picking import pick
 from graphlint.static.execute.paths.classes import contents, find_method
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import linear, name_of
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.suppositions import doubt_others, suppose_picked
 from graphlint.static.execute.paths.values import (
     NONE,
     Const,
@@ -111,49 +110,9 @@ def _index_kind(state: State, index: Value) -> str:
 
 def _of_list(ex: Executor, state: State, node: ir.Node, owner: Value, index: Value) -> Results:
     known = every(ex, state, owner, node)
-    items = known.values
     if is_slice(index):
         return [(state, _sliced(state, node, owner, known, index))]
-    abridged = found.abridged if (found := state.get(owner, List)) else None
-    if abridged and isinstance(index, Const) and isinstance(index.value, int):
-        return [(state, items[_abridged(index.value, abridged)])]
-    if isinstance(index, Const) and isinstance(index.value, int):
-        appended = _appended(state, owner, items)
-        if -index.value > appended > 0:
-            item = items[max(len(items) - appended - 1, 0)]
-            suppose_picked(state, item, items)
-            return [(state, item)]
-        if -len(items) <= index.value < len(items):
-            return [(state, items[index.value])]
-    if not items:
-        return [(state, state.sym(node))]
-    if isinstance(index, Sym) and index.name[0] in ("plus", "last"):
-        return [(state, items[-1])]
-    if len(set(map(id, items))) == 1 or len(items) == 1:
-        return [(state, items[0])]
-    doubt_others(state, items[1:-1])
-    other = state.fork()
-    return [(state, items[0]), (other, items[-1])]
-
-
-def _appended(state: State, owner: Value, items: Sequence[Value]) -> int:
-    """Return how many items were appended to a list since some were left out, 0 if none were.
-
-    What lies further from the end may be one of those. Until something is appended, the last item
-    that is known stands for the last one (Note [Skipped iterations]).
-    """
-    if not isinstance(owner, Ref) or owner.address not in state.grown:
-        return 0
-    last = state.grown[owner.address]
-    if last is None:
-        return 0
-    return items[::-1].index(last) if last in items else len(items)
-
-
-def _abridged(index: int, total: int) -> int:
-    """Return which of three items stands for one of many."""
-    ordinal = index % total
-    return 0 if ordinal == 0 else -1 if ordinal == total - 1 else 1
+    return pick(state, node, owner, known, index)
 
 
 def _sliced(state: State, node: ir.Node, owner: Value, known: Items, index: Value) -> Value:

@@ -109,7 +109,15 @@ def arithmetic(op: str, left: Value, right: Value) -> Value | None:
                 return from_linear(second[0], first[1] + second[1])
             if first[0] == second[0] and op == "Sub":
                 return Const(first[1] - second[1])
+            if isinstance(right, Some) and first[0] is None:
+                return less(first[1], right)
     return None
+
+
+def less(number: float, by: Some) -> Some:
+    """Return a number less one that stands for others."""
+    key = ("less", number, by.about, by.offset)
+    return some(number - by.value, key, number - by.most, number - by.least)
 
 
 def is_text(value: Value) -> TypeGuard[Const]:

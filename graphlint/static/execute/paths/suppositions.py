@@ -92,10 +92,17 @@ def goes_past_second(state: State, earlier: Frame | None) -> bool:
     )
 
 
-def suppose_picked(state: State, item: Value, items: Iterable[Value]) -> None:
-    """Note that an item of a list stands for another that is not known, maybe of those given."""
+def suppose_picked(
+    state: State, item: Value, items: Iterable[Value] = (), again: bool = False
+) -> None:
+    """Note that an item of a list stands for another that is not known, maybe of those given.
+
+    `again` says that later iterations are likely to pick the same one.
+    """
     for number in state.nodes(item):
         state.facts["picked", number] = True
+        if again:
+            state.facts["picked again", number] = True
     doubt_others(state, items)
 
 
@@ -111,9 +118,9 @@ def doubt_others(state: State, items: Iterable[Value]) -> None:
                 state.pending[keeper] = replace(pending, doubts=pending.doubts | {PICKED})
 
 
-def picked_among(state: State, visited: Iterable[NodeId]) -> frozenset[Doubt]:
+def picked_among(state: State, visited: Iterable[NodeId], how: str = "picked") -> frozenset[Doubt]:
     """Say whether a pass visits the graph of an item that stands for another."""
-    supposed = any(("picked", number) in state.facts for number in visited)
+    supposed = any((how, number) in state.facts for number in visited)
     return frozenset((PICKED,)) if supposed else frozenset()
 
 
