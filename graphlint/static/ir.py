@@ -8,7 +8,7 @@ compared by identity: a node *is* the place in the program, and serves as its na
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from graphlint.trace import Span
 
@@ -491,4 +491,4 @@ def walk(node: Node) -> Iterator[Node]:
             todo += item
         elif isinstance(item, Node):
             yield item
-            todo += [getattr(item, field.name) for field in fields(item)]
+            todo += [getattr(item, name) for name in item.__dataclass_fields__]

@@ -123,13 +123,6 @@ class Executor:
             yield
 
     @contextmanager
-    def narrowed(self) -> Iterator[None]:
-        """Follow one path through a call that is too long for all of them."""
-        with self._limited(NARROWED, joined=self.records.joined):
-            yield
-        self.records.leave_out(TOO_MANY_PATHS)
-
-    @contextmanager
     def _limited(self, limits: Limits, joined: bool) -> Iterator[None]:
         before = self.limits, self.records.joined
         self.limits, self.records.joined = limits, joined

@@ -266,9 +266,9 @@ def note_escape(ex: Executor, state: State, values: Sequence[Value]) -> None:
     for number in reachable(state.graph, nodes) if notes.nodes else ():
         if number in notes.nodes:
             notes.used.add(notes.nodes[number])
-    for number in nodes:
-        state.facts["asked for", number] = True
-        notes.read.update(site for node, site in _retained(state) if node == number)
+    asked_for = set(nodes)
+    notes.read.update(site for node, site in _retained(state) if node in asked_for)
+    state.facts.update({("asked for", number): True for number in nodes})
 
 
 def _retained(state: State) -> list[tuple[NodeId, Site]]:

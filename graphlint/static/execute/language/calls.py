@@ -225,23 +225,10 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     if not ex.shares(function) or takes_body(state, call.node, func):
         return _run(ex, state, call, func)
     aside = state.fork()
-    followed = _run_share(ex, state, call, func)
-    if followed is None and not ex.limits.narrow:
-        with ex.narrowed():
-            followed = _run_share(ex, aside.fork(), call, func)
-    return give_up(ex, aside, call, func) if followed is None else followed
-
-
-def _run_share(ex: Executor, state: State, call: Invocation, func: Func) -> Results | None:
-    """Run a function that may take its share of the steps, None where these do not suffice."""
     place = (state.frame, call.node)
-    return ex.steps.within_share(
-        func.function,
-        place,
-        lambda: _run(ex, state, call, func),
-        setting_up=ex.sets_up(func.function),
-        narrow=ex.limits.narrow,
-    )
+    more = ex.sets_up(function)
+    followed = ex.steps.within_share(function, place, lambda: _run(ex, state, call, func), more)
+    return give_up(ex, aside, call, func) if followed is None else followed
 
 
 def _run(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
