@@ -30,6 +30,9 @@ from graphlint.static.execute.steps import OutOfSteps
 from graphlint.static.relevance import Relevance, functions_in
 from graphlint.trace import Site
 
+OFF = (None, "False")
+"""How a flag is written that is off."""
+
 
 def run_missed(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance) -> None:
     """Run the functions with passes that keep their graphs, and of which none was followed.
@@ -53,11 +56,16 @@ def run_missed(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance) 
 
 
 def _missed(ex: Executor, module: ir.Module) -> frozenset[str]:
-    """Return the functions with passes that keep their graphs, and of which none was followed."""
+    """Return the functions with passes that keep their graphs, and of which none was followed.
+
+    Whether a flag that is no constant is on is known where its function was called.
+    """
+    called = {f.qualname for f in ex.called if f.filename == module.filename}
     return frozenset(
         call.function
         for call in module.flagged
-        if call.retain == "True" and not ex.records.followed(Site(module.filename, call.span))
+        if (call.retain == "True" or (call.retain not in OFF and call.function not in called))
+        and not ex.records.followed(Site(module.filename, call.span))
     )
 
 

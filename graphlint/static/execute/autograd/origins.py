@@ -60,14 +60,14 @@ def _stands_on_unknown(node: Node) -> bool:
     return not node.opaque and any(leaf[0] == "unknown" for leaf in node.leaves)
 
 
-def made_for_a_test(state: State, visited: Sequence[NodeId], by: Site) -> frozenset[Doubt]:
-    """Say whether a test has what a pass visits made, apart from the call that runs the pass.
+def made_for_a_test(state: State, visited: Sequence[NodeId], writer: Site) -> frozenset[Doubt]:
+    """Say whether a test has what a pass visits made, apart from the call that wrote its flag.
 
     The code that is tested has other callers, whose losses may share what those of a test do not.
     """
     calls = [frame for frame in state.frame.chain() if isinstance(frame.detail, ir.Function)]
     tests = [i for i, frame in enumerate(calls) if _is_test(_place(frame))]
-    if _is_test(by) or not tests or tests[0] == 0:
+    if _is_test(writer) or not tests or tests[0] == 0:
         return frozenset()
     tested = calls[tests[0] - 1]
     frames = [frame for number in visited if (frame := state.graph[number].frame) is not None]

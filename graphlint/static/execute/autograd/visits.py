@@ -329,7 +329,8 @@ def _keep(
     made = [node for node in own if node.frame is not None]
     built = site_of(made[0].place, made[0].frame) if made else None
     along = request.form is Form.AUTOGRAD_GRAD
-    doubts = graph_doubts(state, visited, along) | made_for_a_test(state, visited, request.site)
+    writer = request.origin or request.site
+    doubts = graph_doubts(state, visited, along) | made_for_a_test(state, visited, writer)
     pending = Pending(
         call=request.call,
         site=request.site,
