@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many states are told apart (Note [What makes two states equal])."""
+    """How many states are told apart (Note [What makes two states equal]).
+
+    A `narrow` one goes on with one of those that have the same passes pending.
+    """
 
     many: int = 3
     too_many: int = 10
