@@ -72,16 +72,10 @@ def can_be_skipped(ex: Executor, state: State, func: Func, given: Sequence[Value
     mentions = func.function.mentions
     if mentions.writes or func.function.name == "__init__" or ex.reaches(func.function):
         return False
-    if _makes_objects(state, func):
+    called = _called(state, func)
+    if any(isinstance(value, Ref) and state.get(value, Class) is not None for value in called):
         return False
-    called = _called(state, func)
     return not any(_bears_graphs(state, value) for value in (func.bound, *given, *called))
-
-
-def _makes_objects(state: State, func: Func) -> bool:
-    """Whether a function calls classes of the program: what it returns may be a model."""
-    called = _called(state, func)
-    return any(isinstance(value, Ref) and state.get(value, Class) is not None for value in called)
 
 
 def _called(state: State, func: Func) -> list[Value | None]:

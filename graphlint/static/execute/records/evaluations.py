@@ -44,8 +44,10 @@ class EvaluationRecords:
     def left_alone(self) -> Iterator[None]:
         """Believe of no further call that its graph is for nobody."""
         before = set(self.sites)
-        yield
-        self.used.update(self.sites.keys() - before)
+        try:
+            yield
+        finally:
+            self.used.update(self.sites.keys() - before)
 
     def unused(self) -> tuple[Evaluation, ...]:
         """Return the calls that built graphs for nobody, each time."""

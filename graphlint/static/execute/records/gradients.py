@@ -61,9 +61,11 @@ class GradientRecords:
         """Believe of no further gradient that it is made, read or asked for in vain."""
         makers, retained = set(self.makers), self.retained.copy()
         missing, constant = self.missing.copy(), self.constant.copy()
-        yield
-        self.used.update(self.makers.keys() - makers)
-        self.retained, self.missing, self.constant = retained, missing, constant
+        try:
+            yield
+        finally:
+            self.used.update(self.makers.keys() - makers)
+            self.retained, self.missing, self.constant = retained, missing, constant
 
     def creations(self) -> tuple[Creation, ...]:
         """Return the passes that made differentiable gradients."""

@@ -259,10 +259,12 @@ class Records:
         What nobody uses on the paths that are followed may be used on the others.
         """
         clashes, holds = self.clashes.copy(), self.holds.copy()
-        with self.gradients.left_alone(), self.evaluations.left_alone():
-            yield
-        self._complete = False
-        self.clashes, self.holds = clashes, holds
+        try:
+            with self.gradients.left_alone(), self.evaluations.left_alone():
+                yield
+        finally:
+            self._complete = False
+            self.clashes, self.holds = clashes, holds
 
     def take_spent_holds(self, other: Records) -> None:
         """Take over the holds whose graphs a pass freed: they need no more than what was run.
