@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
-from graphlint.static.execute.paths.classes import find_method, members
+from graphlint.static.execute.paths.classes import find_member, find_method
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
@@ -47,7 +47,7 @@ def introduce(
         method = find_method(state, value, "__set_name__") if isinstance(value, Ref) else None
         states = _after(ex, states, Invocation(node, (made, Const(name))), method)
     options = {name: value for name, value in named.items() if name != "metaclass"}
-    hook = _inherited(state, made, "__init_subclass__")
+    hook = find_member(state, made.address, "__init_subclass__", after=made.address)
     if isinstance(hook, Func):
         states = _after(ex, states, Invocation(node, (), options), replace(hook, bound=made))
     return [after for each in states for after in _tell_metaclass(ex, each, node, made, options)]
@@ -62,7 +62,7 @@ def _tell_metaclass(
         return [state]
     states = [state]
     for name, first in (("__new__", found.meta), ("__init__", made)):
-        method = _member(state, found.meta, name)
+        method = find_member(state, found.meta.address, name)
         body = state.new((node, name), Dict(found.members))
         state.facts[CLASS_BODY, body.address] = made
         given = (first, Const(found.name), Tuple(found.bases), body)
@@ -76,14 +76,3 @@ def _after(
     if method is None:
         return states
     return [after for state in states for after, _ in ex.invoke(state, call, method)]
-
-
-def _inherited(state: State, cls: Ref, name: str) -> Value | None:
-    """Find what a class inherits from the classes of the program."""
-    bases = members(state, cls.address, after=cls.address)
-    return next((base.members[name] for base in bases if name in base.members), None)
-
-
-def _member(state: State, cls: Ref, name: str) -> Value | None:
-    found = members(state, cls.address)
-    return next((each.members[name] for each in found if name in each.members), None)

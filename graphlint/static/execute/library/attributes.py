@@ -17,9 +17,9 @@ from graphlint.static.execute.library.imports import module_attribute, resolve
 from graphlint.static.execute.library.modules import make_leaf, rebind, set_requires_grad
 from graphlint.static.execute.library.ops import apply_op, is_tensor
 from graphlint.static.execute.paths.classes import (
+    find_member,
     find_method,
     is_module,
-    members,
     value_of_member,
 )
 from graphlint.static.execute.paths.compiled import COMPILED_MODULE
@@ -187,12 +187,11 @@ def _of_tensor(
 
 
 def _of_class(state: State, owner: Ref, name: str) -> Value:
-    for cls in members(state, owner.address):
-        value = cls.members.get(name)
-        if value is not None:
-            if isinstance(value, Func) and value.kind == "class":
-                return replace(value, bound=owner)
-            return value
+    value = find_member(state, owner.address, name)
+    if isinstance(value, Func) and value.kind == "class":
+        return replace(value, bound=owner)
+    if value is not None:
+        return value
     found = state.get(owner, Class)
     return Const(found.name) if found and name in NAMES else Method(owner, name)
 
@@ -281,11 +280,8 @@ def _set_on_unknown(state: State, node: ir.Node, owner: Sym, name: str, value: V
 
 def _setter(state: State, owner: Ref, name: str) -> Func | None:
     found = state.get(owner, Instance)
-    for cls in members(state, found.cls) if found else ():
-        value = cls.members.get(f"{name}.setter")
-        if isinstance(value, Func):
-            return replace(value, bound=owner)
-    return None
+    value = find_member(state, found.cls, f"{name}.setter") if found else None
+    return replace(value, bound=owner) if isinstance(value, Func) else None
 
 
 def _set_on_tensor(

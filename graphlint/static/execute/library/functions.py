@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.library.ops import is_tensor
-from graphlint.static.execute.paths.classes import members, resolution_order
+from graphlint.static.execute.paths.classes import find_member, members, resolution_order
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
@@ -114,9 +114,7 @@ def _has_own_graph(state: State, value: Value) -> bool:
 
 
 def _static(state: State, owner: Ref, name: str) -> Func | None:
-    found = next(
-        (c.members[name] for c in members(state, owner.address) if name in c.members), None
-    )
+    found = find_member(state, owner.address, name)
     return found if isinstance(found, Func) and found.kind == "static" else None
 
 

@@ -146,16 +146,21 @@ def is_module_name(name: str) -> bool:
     return last.endswith("Module") or ".nn." in f".{name}."
 
 
+def find_member(
+    state: State, address: Address, name: str, after: Address | None = None
+) -> Value | None:
+    """Find what a class has by a name, of its own or from the classes of the program before it."""
+    found = members(state, address, after)
+    return next((cls.members[name] for cls in found if name in cls.members), None)
+
+
 def find_method(state: State, owner: Ref, name: str, after: Address | None = None) -> Value | None:
     """Find a class attribute of an instance; a function comes back bound to it."""
     found = state.object(owner)
     if not isinstance(found, Instance):
         return None
-    for cls in members(state, found.cls, after):
-        value = cls.members.get(name)
-        if value is not None:
-            return _bind(value, owner, Ref(found.cls))
-    return None
+    value = find_member(state, found.cls, name, after)
+    return None if value is None else _bind(value, owner, Ref(found.cls))
 
 
 def _bind(value: Value, owner: Value, cls: Ref) -> Value:
