@@ -5,8 +5,8 @@ A backward pass adds to the gradients of the leaves that it reaches. They are *u
 optimizer steps on them, where somebody reads `.grad`, or where unknown code gets hold of whoever
 owns them, and *thrown away* where they are cleared before that. `State.left` says which pass left
 gradients in which leaves that neither has happened to yet, `State.untouched` since which passes
-nothing has been done to any gradient. Neither tells states apart: where two equal states meet,
-gradients may have been left by either, and were left alone only if both did so.
+nothing has been done to the gradients that they added to. Neither tells states apart: where two
+equal states meet, gradients may have been left by either, and were left alone only if both did so.
 """
 
 from __future__ import annotations
@@ -50,23 +50,34 @@ def leave(state: State, route: Route, leaves: frozenset[Leaf]) -> None:
     state.facts.pop(("met", route), None)
 
 
-def set_apart(state: State) -> None:
-    """Note that something is done to gradients, so that passes before and after are no one pass."""
-    state.untouched = frozenset()
+def set_apart(state: State, leaves: frozenset[Leaf] | None = None) -> None:
+    """Note that something is done to gradients, so that passes before and after are no one pass.
+
+    Those that added to none of them can still wait: they are of some leaves, None for all.
+    """
+    if leaves is None or any(leaf[0] == "unknown" for leaf in leaves):
+        state.untouched = frozenset()
+        return
+    state.untouched = frozenset(
+        number
+        for number in state.untouched
+        if leaves.isdisjoint(state.past[number].leaves)
+        and not any(leaf[0] == "unknown" for leaf in state.past[number].leaves)
+    )
 
 
 def note_used(ex: Executor, state: State, leaves: Iterable[Leaf] | None = None) -> None:
     """Note that somebody uses the gradients of some leaves, of all where it is not known which."""
-    set_apart(state)
     wanted = None if leaves is None else frozenset(leaves)
+    set_apart(state, wanted)
     for route, mine in _taken(state, wanted):
         ex.records.meetings.used.update((route, leaf) for leaf in mine)
 
 
 def note_thrown_away(ex: Executor, state: State, leaves: Iterable[Leaf], site: Site) -> None:
     """Note that the gradients of some leaves are cleared."""
-    set_apart(state)
     gone = frozenset(leaves)
+    set_apart(state, gone)
     note_gone(state, gone)
     for route, mine in _taken(state, gone):
         for leaf in mine:

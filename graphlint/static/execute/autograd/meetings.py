@@ -44,6 +44,7 @@ class Past:
         whole: it went from there to all leaves.
         manner: how it adds to gradients: passes with the same manner can be one; None where no
             other pass can be joined to it.
+        leaves: those whose gradients it adds to.
     """
 
     site: Site
@@ -54,6 +55,7 @@ class Past:
     roots: tuple[NodeId, ...]
     whole: bool
     manner: tuple[object, ...] | None
+    leaves: frozenset[Leaf]
 
 
 def remember(
@@ -68,6 +70,8 @@ def remember(
     `shared` are the visited nodes that others may visit, too.
     """
     number = state.frames.name(state.frame, request.call, "pass", state.passes)
+    leaves = frozenset[Leaf]().union(*(state.graph[node].leaves for node in visited))
+    wanted = request.leaves if request.some_inputs and request.leaves is not None else leaves
     past = Past(
         request.site,
         request.at,
@@ -77,6 +81,7 @@ def remember(
         request.roots,
         request.nodes is None and not request.some_inputs,
         _manner(ex, state, request),
+        leaves & wanted,
     )
     met = _met(state, shared)
     for earlier in met:
@@ -84,9 +89,7 @@ def remember(
     state.past[number] = past
     state.untouched |= {number}
     if request.form is not Form.AUTOGRAD_GRAD:
-        leaves = frozenset[Leaf]().union(*(state.graph[node].leaves for node in visited))
-        wanted = request.leaves if request.some_inputs and request.leaves is not None else leaves
-        leave(state, past.route, leaves & wanted)
+        leave(state, past.route, past.leaves)
     for each in (*met, number) if met else ():
         state.facts["met", state.past[each].route] = True
     return number
