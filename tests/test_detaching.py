@@ -7,7 +7,9 @@ import ast
 import pytest
 
 from graphlint.findings import Applicability
+from graphlint.fixes import fix_text
 from graphlint.rules.detaching import detach_stored, detach_summand
+from graphlint.source.config import Config
 from graphlint.source.lines import Lines, unix_newlines
 from graphlint.trace import Site, Span
 
@@ -90,3 +92,39 @@ def test_summand_without_a_plain_place(source: str) -> None:
 )
 def test_store_without_a_plain_place(source: str) -> None:
     assert mended(source, stored=True) is None
+
+
+LOOP = """\
+import torch
+
+model = torch.nn.Linear(3, 1)
+{before}
+for inputs in torch.randn(4, 2, 3):
+    loss = model(inputs).pow(2).mean()
+    loss.backward()
+    {keeps}
+print(kept)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "keeps", "wanted"),
+    [
+        ("kept = []", "kept.append(loss)", "kept.append(loss.detach())"),
+        ("kept = []", "pair = loss, 1; kept.append(pair)", None),
+        ("kept = []", "kept.append(dict(loss=loss))", None),
+        ("kept = 0.0", "kept += loss * 2", "kept += (loss * 2).detach()"),
+        (
+            "kept = 0.0\ndef add(value):\n    global kept\n    kept += value",
+            "add(loss); add(loss.item())",
+            None,
+        ),
+    ],
+)
+def test_what_is_no_tensor_or_not_always_is_left(
+    before: str, keeps: str, wanted: str | None
+) -> None:
+    text = LOOP.format(before=before, keeps=keeps)
+    fixed = fix_text(text, "f.py", Config(), unsafe=True)
+    assert bool(fixed.applied) == (wanted is not None)
+    assert (wanted or keeps) in fixed.text

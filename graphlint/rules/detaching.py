@@ -18,6 +18,8 @@ from graphlint.trace import Site
 _Finder = Callable[[ast.stmt], "ast.expr | None"]
 _PRIMARY = ast.Name | ast.Attribute | ast.Call | ast.Subscript
 _COMPOUND = ast.BinOp | ast.UnaryOp
+LEFT = "left"
+"""Of a claim: a value that is kept is no tensor, or not always."""
 _STORING = {"append": 0, "appendleft": 0, "add": 0, "push": 0, "put": 0, "insert": 1}
 
 
@@ -45,6 +47,16 @@ def detach_stored(source: str, site: Site) -> Fix | None:
         An unsafe fix, or None where what is stored is no plain expression.
     """
     return _detach(source, site, _stored)
+
+
+def leave(source: str, site: Site) -> Fix | None:
+    """Mend nothing: what has no `.detach()` would raise.
+
+    Args:
+        source: the file's text.
+        site: the statement.
+    """
+    return None
 
 
 def detach_and_free(source: str, site: Site, places: Sequence[Site]) -> Fix | None:

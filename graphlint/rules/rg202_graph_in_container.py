@@ -47,7 +47,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from graphlint.rules.detaching import detach_stored
+from graphlint.rules.detaching import LEFT, detach_stored, leave
 from graphlint.rules.rule import Claim, Holds, Rule
 from graphlint.rules.witness import hold_witness
 from graphlint.trace import Hold, Keeping, Trace
@@ -57,7 +57,8 @@ def check(trace: Trace) -> Iterator[Claim]:
     """Yield every store into a container that keeps graphs for nothing."""
     for hold in trace.holds:
         if hold.how is Keeping.CONTAINER:
-            yield Claim(hold.site, hold_witness(hold), hold.doubts, _message(hold))
+            repair = LEFT if hold.mixed else ""
+            yield Claim(hold.site, hold_witness(hold), hold.doubts, _message(hold), repair)
 
 
 def _message(hold: Hold) -> str:
@@ -84,6 +85,7 @@ RULE = Rule(
     check=check,
     observable=True,
     fix=detach_stored,
+    repairs={LEFT: leave},
     page=__doc__,
     bad="""\
 import torch

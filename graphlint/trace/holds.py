@@ -27,6 +27,7 @@ class Hold:
         freed: the pass that freed what the graph saved, before it was kept for nothing.
         differentiated: a pass visited the graph for another purpose, in the same iteration.
         renewed: it starts anew every so many iterations.
+        mixed: what it keeps is no tensor, or not always: tensors in a tuple, a number now and then.
         doubts: what weakens the claim.
     """
 
@@ -37,6 +38,7 @@ class Hold:
     freed: Site | None = None
     differentiated: bool = False
     renewed: bool = False
+    mixed: bool = False
     doubts: frozenset[Doubt] = frozenset()
 
 

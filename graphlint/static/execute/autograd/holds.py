@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static import ir
+from graphlint.static.execute.autograd.foreign import may_be_tensor
 from graphlint.static.execute.autograd.holders import (
     container_name,
     is_rebuilt,
@@ -41,13 +42,17 @@ from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import reachable
 from graphlint.static.execute.paths.values import (
     RETURNED,
+    Const,
     Dict,
+    Instance,
     Key,
     List,
     NodeId,
+    Object,
     Ref,
     Sym,
     Tensor,
+    Tuple,
     Value,
 )
 from graphlint.static.execute.records.records import site_of
@@ -76,11 +81,26 @@ def note_stored(
         return
     if isinstance(found, List) and found.kind == BOUNDED:
         return
+    note_mixed(ex, state, place, values)
     added = [node for value in values for node in state.nodes(value)]
     if added:
         name, called = container_name(place), names_of(state, place, values)
         made = held_here(state, place, Keeping.CONTAINER, name, added, added, called)
         note(ex, state, made, state.nodes(owner))
+
+
+def note_mixed(ex: Executor, state: State, place: ir.Node, values: Iterable[Value]) -> None:
+    """Note that a statement keeps what is no tensor, which can't be detached as one."""
+    if any(_is_no_tensor(state, value) for value in values):
+        ex.records.mixed.add(site_of(place, state.frame))
+
+
+def _is_no_tensor(state: State, value: Value) -> bool:
+    if isinstance(value, Sym):
+        return not may_be_tensor(value)
+    return isinstance(value, (Const, Tuple)) or isinstance(
+        state.get(value, Object), (List, Dict, Instance)
+    )
 
 
 def note_item(ex: Executor, state: State, place: ir.Node, owner: Value, value: Value) -> None:

@@ -161,7 +161,9 @@ def _told(
     node = state.graph[held.added[0]]
     built = site_of(node.place, node.frame) if node.frame else None
     renewed = _renewal(held) is not None
-    return Hold(held.site, held.how, held.name, built, freed, differentiated, renewed, doubts)
+    return Hold(
+        held.site, held.how, held.name, built, freed, differentiated, renewed, doubts=doubts
+    )
 
 
 def _renewal(held: Held) -> int | None:

@@ -16,7 +16,13 @@ from graphlint.static.execute.autograd.holders import (
     is_rebuilt,
     written,
 )
-from graphlint.static.execute.autograd.holds import earlier_holds, held_here, names_of, note
+from graphlint.static.execute.autograd.holds import (
+    earlier_holds,
+    held_here,
+    names_of,
+    note,
+    note_mixed,
+)
 from graphlint.static.execute.autograd.leaks import Held
 from graphlint.static.execute.paths.graph import reachable
 from graphlint.static.execute.paths.values import Key, List, NodeId, Tuple, Value
@@ -32,6 +38,7 @@ def note_sum(ex: Executor, state: State, node: ir.AugAssign, right: Value, total
     """Note `total += loss`."""
     if node.op in ("Add", "Sub"):
         called = names_of(state, node.value, (right,))
+        note_mixed(ex, state, node, (right,))
         _note_summand(ex, state, node, written(node.target), right, total, called)
 
 

@@ -62,7 +62,8 @@ class Records:
         gradients: what is done with gradients.
         evaluations: what is done with the graphs of models in evaluation mode.
         meetings: which passes visit what earlier ones visited.
-        holds: statements that keep graphs for nothing; absolved: those that keep some for a pass.
+        holds: statements that keep graphs for nothing; absolved: those that keep some for a pass;
+            mixed: those that were seen to keep something that is no tensor.
         stepping: the loops, as syntax nodes, in which an optimizer steps; training: those in whose
             own body one does, rather than in a loop within it.
         repeated: those that came to a pass in two iterations.
@@ -84,6 +85,7 @@ class Records:
     alone: set[Site] = field(default_factory=set)
     holds: dict[tuple[Hold, tuple[object, ...]], None] = field(default_factory=dict)
     absolved: set[Site] = field(default_factory=set)
+    mixed: set[Site] = field(default_factory=set)
     stepping: set[object] = field(default_factory=set)
     training: set[object] = field(default_factory=set)
     repeated: set[object] = field(default_factory=set)
@@ -275,6 +277,7 @@ class Records:
             if hold.freed:
                 self.holds[replace(hold, doubts=hold.doubts | {JOINED}), loops] = None
         self.absolved |= other.absolved
+        self.mixed |= other.mixed
         self.stepping |= other.stepping
         self.training |= other.training
 
@@ -292,7 +295,7 @@ class Records:
             steps = self.training if loop in self.stepping else self.stepping
             within_step = not steps.isdisjoint(around)
             if hold.site not in self.absolved and not (hold.differentiated and within_step):
-                yield hold
+                yield replace(hold, mixed=hold.site in self.mixed)
 
     def to_trace(self, calls: tuple[Call, ...]) -> Trace:
         """Return what was recorded, in the words that the rules read."""
