@@ -10,7 +10,7 @@ from graphlint.static import ir
 from graphlint.static.execute.attempts import attempt
 from graphlint.static.execute.autograd.accumulated import note_used
 from graphlint.static.execute.autograd.evaluations import FORWARD
-from graphlint.static.execute.autograd.frameworks import differentiate_step
+from graphlint.static.execute.autograd.frameworks import differentiate_step, is_differentiated
 from graphlint.static.execute.autograd.merge import Flow, Outcome, merge
 from graphlint.static.execute.executor import Executor
 from graphlint.static.execute.language.calls import enter
@@ -335,9 +335,10 @@ def _run_each(
         called = replace(func, bound=owner) if method else func
         state.grad = state.grad and not turns_gradients_on(func.function)
         for after, value in enter(ex, state, Invocation(func.function), called):
-            differentiate_step(ex, after, func, owner, value)
-            after.frame = frame
-            ex.escape(after, (value,), for_use=func.function.name in FORWARD)
-            note_used(ex, after)
-            ended.append((after, Flow("return", owner)))
+            for done in differentiate_step(ex, after, func, owner, value):
+                done.frame = frame
+                if not is_differentiated(done, func, owner):
+                    ex.escape(done, (value,), for_use=func.function.name in FORWARD)
+                note_used(ex, done)
+                ended.append((done, Flow("return", owner)))
     return ended

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.autograd.passes import run_unseen_pass
 from graphlint.static.execute.paths.classes import find_method, resolution_order
+from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.values import Dict, External, Func, Instance, Ref, Sym, Value
-from graphlint.static.knowledge.frameworks import LOSS_KEY, MANUAL, STEPS, SWITCH
+from graphlint.static.knowledge.frameworks import LOSS_KEY, MANUAL, PASS, STEPS, SWITCH
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
@@ -18,27 +19,47 @@ if TYPE_CHECKING:
 
 def differentiate_step(
     ex: Executor, state: State, method: Func, owner: Value, returned: Value
-) -> None:
+) -> list[State]:
     """Run the pass over what a method returned, if a framework does so.
 
-    It does not where the class runs its passes itself, or says that it may.
+    It does not where the class runs its passes itself, or says that it may. A class may say how the
+    pass is run, by a method of its own.
     """
-    base = STEPS.get(method.function.name)
-    found = state.get(owner, Instance)
-    if base is None or found is None or not isinstance(owner, Ref):
-        return
-    bases = resolution_order(state, found.cls)
-    external = [each for each in bases if isinstance(each, External)]
-    known = external and all(each.name.rpartition(".")[2] == base for each in external)
-    if not known or any(isinstance(each, Sym) for each in bases):
-        return
-    switched = SWITCH in found.attrs or find_method(state, owner, SWITCH) is not None
-    if switched or not MANUAL.isdisjoint(method.function.mentions.calls):
-        return
     listed = state.get(returned, Dict)
     loss = listed.items.get(LOSS_KEY) if listed else returned
-    if loss is not None:
-        run_unseen_pass(ex, state, _call_of(method.function), loss)
+    if loss is None or not isinstance(owner, Ref) or not is_differentiated(state, method, owner):
+        return [state]
+    own = find_method(state, owner, PASS)
+    if own is not None:
+        given = Invocation(_call_of(method.function), (loss,))
+        return [after for after, _ in ex.invoke(state, given, own)]
+    run_unseen_pass(ex, state, _call_of(method.function), loss)
+    return [state]
+
+
+def is_differentiated(state: State, method: Func, owner: Value) -> bool:
+    """Whether a framework differentiates what a method returns, and has no more use for it."""
+    base = STEPS.get(method.function.name)
+    if base is None or not isinstance(owner, Ref) or not inherits(state, owner, base):
+        return False
+    found = state.get(owner, Instance)
+    switched = found is not None and SWITCH in found.attrs
+    switched = switched or find_method(state, owner, SWITCH) is not None
+    return not switched and MANUAL.isdisjoint(method.function.mentions.calls)
+
+
+def inherits(state: State, owner: Ref, base: str) -> bool:
+    """Whether the one class outside of the program that an object's class inherits from is this."""
+    found = state.get(owner, Instance)
+    bases = resolution_order(state, found.cls) if found else ()
+    external = [each.name.rpartition(".")[2] for each in bases if isinstance(each, External)]
+    return {*external} == {base} and not any(isinstance(each, Sym) for each in bases)
+
+
+def is_called_by_framework(state: State, owner: Ref, name: str) -> bool:
+    """Whether a method of an object is called with what another one returns."""
+    steps = [step for step, base in STEPS.items() if inherits(state, owner, base)]
+    return name == PASS and any(find_method(state, owner, step) for step in steps)
 
 
 @lru_cache(maxsize=64)

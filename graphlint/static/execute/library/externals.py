@@ -10,7 +10,15 @@ from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_used, set_apart
 from graphlint.static.execute.autograd.gradients import in_entry
 from graphlint.static.execute.autograd.passes import run_pass
-from graphlint.static.execute.library import builtins, contexts, iterators, objects, stdlib, unknown
+from graphlint.static.execute.library import (
+    builtins,
+    choosing,
+    contexts,
+    iterators,
+    objects,
+    stdlib,
+    unknown,
+)
 from graphlint.static.execute.library.distributions import DENSITY, make_distribution
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.modules import (
@@ -26,6 +34,7 @@ from graphlint.static.execute.library.ops import (
     is_tensor,
     note_tensor,
 )
+from graphlint.static.execute.library.training import make_framework
 from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.compiled import compile_value
 from graphlint.static.execute.paths.invocation import Invocation
@@ -45,6 +54,7 @@ from graphlint.static.execute.paths.values import (
     Tuple,
     Value,
 )
+from graphlint.static.knowledge.frameworks import FRAMEWORKS
 from graphlint.static.knowledge.ops import cuts, find_inplace, find_op, is_plain, makes
 from graphlint.trace import Form
 
@@ -70,6 +80,7 @@ HANDLERS = {
     **stdlib.HANDLERS,
     **iterators.HANDLERS,
     **objects.HANDLERS,
+    **choosing.HANDLERS,
     "contextvars.ContextVar": contexts.make_variable,
 }
 SIZED = frozenset(("randn", "rand", "zeros", "ones", "empty"))
@@ -101,6 +112,8 @@ def call_external(ex: Executor, state: State, call: Invocation, name: str) -> Re
         return _gathered(ex, state, Invocation(call.node, args[1:] if name == "filter" else args))
     if is_torch(name):
         return _call_torch(ex, state, call, name, last)
+    if last.lower() in FRAMEWORKS:
+        return make_framework(ex, state, call, name)
     if last in ex.backward_functions and isinstance(call.node, ir.Call):
         return run_pass(ex, state, call, Form.WRAPPER)
     return unknown.call_unknown(ex, state, call, External(name))

@@ -21,6 +21,7 @@ from graphlint.static.execute.library import (
     objects,
     subclassed,
     tensor_methods,
+    training,
     unknown,
 )
 from graphlint.static.execute.library.distributions import call_distribution
@@ -228,6 +229,9 @@ def _quiet(state: State, call: Invocation, owner: Sym, name: str) -> Value | Non
         return owner
     if name in CHAINED:
         return owner
+    same = training.wrapped(state, call, owner, name)
+    if same is not None:
+        return same
     if name == "remove" and owner.name[0] == forward_hooks.HANDLE:
         forward_hooks.remove(state, owner)
         return NONE

@@ -21,6 +21,7 @@ from graphlint.static.execute.library.modules import (
     set_training,
 )
 from graphlint.static.execute.library.subclassed import call_inherited
+from graphlint.static.execute.library.training import call_framework_module
 from graphlint.static.execute.paths.classes import contents, find_method
 from graphlint.static.execute.paths.compiled import compile_in_place
 from graphlint.static.execute.paths.invocation import Invocation
@@ -115,7 +116,8 @@ def _structure(ex: Executor, state: State, call: Invocation, owner: Ref, name: s
             Tuple((state.sym(call.node, "text"), part)) for part in _children(state, owner)
         )
         return [(state, state.new(call.node, List(items)))]
-    return unknown.call_unknown(ex, state, call, Method(owner, name))
+    lent = call_framework_module(ex, state, call, owner, name)
+    return lent or unknown.call_unknown(ex, state, call, Method(owner, name))
 
 
 def _named_layers(found: Layer) -> tuple[Value, ...]:

@@ -49,6 +49,13 @@ def pick(state: State, node: ir.Node, owner: Value, known: Items, index: Value) 
     return [(state, first), (state.fork(), last)]
 
 
+def pick_some(state: State, picked: Sequence[Value], items: Sequence[Value]) -> None:
+    """Note that chance picks items: others may be meant, and the same ones another time."""
+    if len(items) > 1 and not _share_graphs(state, items):
+        for item in picked:
+            suppose_picked(state, item, items, again=True)
+
+
 def _by_number(state: State, owner: Value, known: Items, index: Const) -> Value | None:
     items, number = known.values, int(index.value)
     found = state.get(owner, List)

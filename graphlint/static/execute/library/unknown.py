@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_strangers
+from graphlint.static.execute.autograd.frameworks import (
+    differentiate_step,
+    is_called_by_framework,
+    is_differentiated,
+)
 from graphlint.static.execute.autograd.gradients import note_escape
 from graphlint.static.execute.autograd.leaks import release
 from graphlint.static.execute.autograd.merge import Flow, merge
@@ -17,6 +22,7 @@ from graphlint.static.execute.paths.graph import Leaf, reachable
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
+    NONE,
     PLAIN,
     External,
     Func,
@@ -160,7 +166,7 @@ def _driven(ex: Executor, state: State, value: Value) -> list[Func]:
     Its class inherits from code that is not known, as a `LightningModule` does.
     """
     found = state.get(value, Instance)
-    if found is None or not found.opaque:
+    if found is None or not found.opaque or not isinstance(value, Ref):
         return []
     methods = [
         replace(member, bound=value)
@@ -175,6 +181,7 @@ def _driven(ex: Executor, state: State, value: Value) -> list[Func]:
         if method.function not in ex.called
         and method.function.name not in called
         and ex.reaches(method.function)
+        and not is_called_by_framework(state, value, method.function.name)
     ]
 
 
@@ -182,9 +189,14 @@ def _run_once(
     ex: Executor, state: State, node: ir.Node, func: Func, given: Sequence[Value], index: int
 ) -> State:
     frame = ex.enter(state, node, "loop", index=index)
-    results = ex.invoke(state, Invocation(node, given), func)
+    results = [
+        (done, value)
+        for after, value in ex.invoke(state, Invocation(node, given), func)
+        for done in differentiate_step(ex, after, func, func.bound or NONE, value)
+    ]
     for after, value in results:
-        ex.escape(after, [value])  # whoever runs the function gets what it returns
+        if not is_differentiated(after, func, func.bound or NONE):
+            ex.escape(after, [value])  # whoever runs the function gets what it returns
         after.frame = frame
     state.frame = frame
     merged = merge(ex, [(s, Flow("return", v)) for s, v in results])
