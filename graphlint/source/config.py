@@ -53,8 +53,8 @@ class Config:
         exclude: globs of files and folders that are not looked for.
         extend_exclude: the same, on top of `exclude`.
         min_confidence: findings less sure than this are left out.
-        backward_functions: extra names of functions that run a backward pass.
-        sinks: extra names of functions that only log.
+        backward_functions: extra names of functions that run a backward pass, dotted or not.
+        sinks: extra names of functions that only log, dotted or not.
         root: the absolute folder that globs count from; the working folder where empty.
         path: the file that this comes from, None for the defaults.
     """

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from graphlint.source.prefilter import can_hold_passes
 from graphlint.static import ir
+from graphlint.static.knowledge.configured import Configured
 from graphlint.static.project import Project
 from graphlint.static.relevance import FEW_FILES, Relevance
 
@@ -34,7 +35,7 @@ def choose_roots(
         read: returns a file's bytes, None where it can't be read.
         backward_functions: extra names of functions that run a pass.
     """
-    extra = tuple(backward_functions)
+    extra = Configured.of(backward_functions).last
     contents = {name: data for name in files if (data := read(name)) is not None}
     chosen = {name for name, data in contents.items() if can_hold_passes(data, extra)}
     modules: dict[str, ir.Module] = {}

@@ -25,6 +25,7 @@ from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import Tuple, Value
 from graphlint.static.execute.records.records import Records
 from graphlint.static.execute.steps import Budget, Steps
+from graphlint.static.knowledge.configured import Configured
 from graphlint.static.project import Project
 from graphlint.static.relevance import Relevance
 from graphlint.trace import Confidence, Doubt, Form
@@ -59,8 +60,8 @@ class Executor:
         self.budget = budget or Budget()
         self.steps = Steps(self.budget)
         self.limits = Limits()
-        self.backward_functions = frozenset(backward_functions)
-        self.sinks = frozenset(sinks)
+        self.backward_functions = Configured.of(backward_functions)
+        self.sinks = Configured.of(sinks)
         self.called: set[ir.Function] = set()
         self.running_callbacks: set[ir.Function] = set()
         self.again = False  # the file is run once more, for passes that were not met

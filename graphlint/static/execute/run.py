@@ -39,7 +39,7 @@ def execute(
     ex.records.telling = telling
     calls = tuple([call for module in modules for call in _calls(module)])
     ex.records.wanted = frozenset([c.site for c in calls if c.retain not in (None, "False")])
-    ex.relevance = Relevance(modules, project, ex.backward_functions)
+    ex.relevance = Relevance(modules, project, ex.backward_functions.last)
     run_program(ex, modules, ex.relevance)
     run_missed(ex, modules, ex.relevance)
     run_unrepeated(ex, modules, ex.relevance)

@@ -15,6 +15,7 @@ from graphlint.static.execute.paths.graph import Leaf, reachable
 from graphlint.static.execute.paths.values import NodeId, Sym, Tensor
 from graphlint.static.execute.records.meetings import Encounter, Route, Side
 from graphlint.static.knowledge.facts import NO
+from graphlint.static.knowledge.frameworks import MANUAL
 from graphlint.trace import Form, Site
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def remember(
         request.call,
         request.roots,
         request.nodes is None and not request.some_inputs,
-        _manner(ex, state, request),
+        _manner(state, request),
         leaves & wanted,
     )
     met = _met(state, shared)
@@ -202,7 +203,7 @@ def _runs_closure(place: object) -> bool:
     return any(part in called for part in OPTIMIZING)
 
 
-def _manner(ex: Executor, state: State, request: Request) -> tuple[object, ...] | None:
+def _manner(state: State, request: Request) -> tuple[object, ...] | None:
     """Say how a pass adds to gradients, None where no other pass can be one with it."""
     if request.form is Form.AUTOGRAD_GRAD or request.creates or request.weighted:
         return None
@@ -213,7 +214,7 @@ def _manner(ex: Executor, state: State, request: Request) -> tuple[object, ...] 
     if request.some_inputs and request.nodes is None:
         return None
     callee = written(request.call.func) if request.form is Form.WRAPPER else ""
-    if request.form is Form.WRAPPER and callee.rpartition(".")[2] in ex.backward_functions:
+    if request.form is Form.WRAPPER and callee.rpartition(".")[2] not in MANUAL:
         return None
     scales = {state.facts.get(("scaled", root)) for root in request.roots}
     return (callee, frozenset(scales), request.nodes, request.leaves)

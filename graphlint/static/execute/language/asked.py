@@ -96,7 +96,7 @@ def _is_distance(index: ir.Expr) -> bool:
 
 def _pass_names(ex: Executor, state: State, loop: ir.Node) -> frozenset[str]:
     seen = ex.relevance.seen_by(site_of(loop, state.frame).filename) if ex.relevance else ()
-    return PASS_NAMES.union(ex.backward_functions, seen)
+    return PASS_NAMES.union(ex.backward_functions.last, seen)
 
 
 def _is_periodic(branch: ir.If) -> bool:

@@ -11,6 +11,7 @@ from graphlint.static.execute.autograd.evaluations import note_forward
 from graphlint.static.execute.autograd.gradients import in_entry
 from graphlint.static.execute.autograd.merge import Flow, Outcome, merge
 from graphlint.static.execute.language import instances
+from graphlint.static.execute.language.configured import call_configured
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.unfollowed import can_be_skipped, give_up
 from graphlint.static.execute.library import (
@@ -134,6 +135,9 @@ def _super(state: State, node: ir.Node, given: Sequence[Value]) -> Value:
 # --------------------------------------------------------------------------------- dispatch
 def invoke(ex: Executor, state: State, call: Invocation, func: Value) -> Results:
     """Call whatever a value is."""
+    configured = call_configured(ex, state, call, func)
+    if configured is not None:
+        return configured
     compiled = is_compiled(state, func)
     hooked = isinstance(func, (Ref, Sym)) and forward_hooks.has_hooks(state, func)
     results = (_hooked if hooked else _dispatch)(ex, state, call, func)

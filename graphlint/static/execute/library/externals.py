@@ -114,8 +114,6 @@ def call_external(ex: Executor, state: State, call: Invocation, name: str) -> Re
         return _call_torch(ex, state, call, name, last)
     if last.lower() in FRAMEWORKS:
         return make_framework(ex, state, call, name)
-    if last in ex.backward_functions and isinstance(call.node, ir.Call):
-        return run_pass(ex, state, call, Form.WRAPPER)
     return unknown.call_unknown(ex, state, call, External(name))
 
 

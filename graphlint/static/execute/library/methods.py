@@ -60,6 +60,7 @@ from graphlint.static.execute.paths.values import (
     Tensor,
     Value,
 )
+from graphlint.static.knowledge.frameworks import MANUAL
 from graphlint.static.knowledge.names import (
     AMBIGUOUS,
     DATA_METHODS,
@@ -180,7 +181,7 @@ def _of_scaler(ex: Executor, state: State, call: Invocation, owner: Value, name:
 # --------------------------------------------------------------------------- unknown objects
 def _of_unknown(ex: Executor, state: State, call: Invocation, owner: Sym, name: str) -> Results:
     args, keywords = call.args, call.keywords
-    if runs_pass(ex, name) and isinstance(call.node, ir.Call):
+    if name in MANUAL and isinstance(call.node, ir.Call):
         return _unknown_backward(ex, state, call, owner, name)
     if _scales(state, owner, name, args):
         return _of_scaler(ex, state, call, owner, name)
@@ -250,11 +251,6 @@ def _scales(state: State, owner: Sym, name: str, args: Sequence[Value]) -> bool:
     if name == "step":
         return bool(args) and state.get(args[0], Optimizer) is not None
     return name == "scale" and bool(args) and "scaler" in str(owner.name[-1]).lower()
-
-
-def runs_pass(ex: Executor, name: str) -> bool:
-    """Whether a method of this name runs a backward pass."""
-    return name in ("backward", "manual_backward") or name in ex.backward_functions
 
 
 def _unknown_backward(

@@ -42,6 +42,7 @@ from graphlint.static.execute.paths.values import (
     Value,
 )
 from graphlint.static.execute.records.records import site_of
+from graphlint.static.knowledge.frameworks import MANUAL
 from graphlint.static.knowledge.names import PARAMETER_METHODS, SINKS
 from graphlint.trace import Form
 
@@ -62,9 +63,8 @@ REGISTER = ADD | {"register_buffer", "register_parameter"}
 def call_module(ex: Executor, state: State, call: Invocation, owner: Ref, name: str) -> Results:
     """Call a method that a module inherits from the library."""
     args = call.args
-    if name in ("backward", "manual_backward") or name in ex.backward_functions:
-        if args and isinstance(call.node, ir.Call):
-            return run_pass(ex, state, call, Form.WRAPPER)
+    if name in MANUAL and args and isinstance(call.node, ir.Call):
+        return run_pass(ex, state, call, Form.WRAPPER)
     if name in PARAMETER_METHODS:
         return [(state, _parameters(state, call.node, owner, name))]
     if name == "requires_grad_":

@@ -72,7 +72,7 @@ def call_unknown(ex: Executor, state: State, call: Invocation, func: Value) -> R
     name = called_name(func)
     if isinstance(func, External) and (func.name.startswith(TRANSFORMS) or func.name in OBJECTS):
         return [(state, state.sym(call.node, PLAIN))]
-    if name not in SINKS and name not in ex.sinks:
+    if name not in SINKS:
         risky = is_risky(name) and not (name == "step" and not given)  # that is an optimizer's
         risky = risky or (isinstance(func, Func) and ex.reaches(func.function))
         hand_over(state, [*given, *_receiver(func)], name, risky)
