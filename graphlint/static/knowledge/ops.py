@@ -60,6 +60,16 @@ OPERATORS: Final[Mapping[str, str]] = {
 REFLECTED: Final[Mapping[str, str]] = {"-": "rsub", "/": "rdiv", "%": "rmod", "**": "rpow"}
 
 
+# Names that torch has kept for products with sparse matrices, and has no samples of.
+FORMER_NAMES: Final[Mapping[str, str]] = {
+    "spmm": "mm",
+    "dsmm": "mm",
+    "hsmm": "mm",
+    "smm": "mm",
+    "saddmm": "addmm",
+}
+
+
 WITH_NUMBER: Final[Mapping[str, tuple[int, Op]]] = {"lerp": (2, Op(NO))}
 """Ops that save less if the argument at a position is a number, not a tensor."""
 
@@ -67,7 +77,8 @@ WITH_NUMBER: Final[Mapping[str, tuple[int, Op]]] = {"lerp": (2, Op(NO))}
 def find_op(name: str) -> Op | None:
     """Return an op's row by a name such as "mul", "torch.linalg.norm" or "softmax"."""
     parts = name.split(".")
-    return OPS.get(".".join(parts[-2:])) or OPS.get(parts[-1])
+    last = FORMER_NAMES.get(parts[-1], parts[-1])
+    return OPS.get(".".join(parts[-2:])) or OPS.get(last)
 
 
 def find_inplace(name: str) -> InPlace | None:
