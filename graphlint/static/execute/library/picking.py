@@ -17,7 +17,7 @@ from graphlint.static.execute.paths.graph import reachable
 from graphlint.static.execute.paths.numbers import is_exact
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.suppositions import doubt_others, suppose_picked
-from graphlint.static.execute.paths.values import Const, List, NodeId, Ref, Sym, Value
+from graphlint.static.execute.paths.values import Const, List, NodeId, Ref, Sym, Tensor, Value
 from graphlint.static.knowledge.facts import NO
 
 if TYPE_CHECKING:
@@ -42,11 +42,17 @@ def pick(state: State, node: ir.Node, owner: Value, known: Items, index: Value) 
         first = known.values[-2:][0]
         for item in (first, last):
             suppose_picked(state, item, known.values, again=True)
-    if first is last:
+    if first is last or (_is_data(state, first) and _is_data(state, last)):
         return [(state, last)]
     _doubt(state, owner, known, first, last)
     doubt_others(state, known.values[1:-1])
     return [(state, first), (state.fork(), last)]
+
+
+def _is_data(state: State, item: Value) -> bool:
+    """Whether an item is a tensor without a graph: which one it is tells no paths apart."""
+    found = state.get(item, Tensor)
+    return found is not None and found.node is None and found.leaf is None
 
 
 def pick_some(state: State, picked: Sequence[Value], items: Sequence[Value]) -> None:
