@@ -194,6 +194,8 @@ def _invoke_object(ex: Executor, state: State, call: Invocation, func: Ref) -> R
             method = classes.find_method(state, func, name)
             if method is not None:
                 return invoke(ex, state, call, method)
+        func = classes.inner_layer(state, func) or func
+        found = state.object(func)
     if isinstance(found, Layer):
         return modules.call_layer(ex, state, call, func, found)
     return unknown.call_unknown(ex, state, call, func)

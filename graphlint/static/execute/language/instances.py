@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.library import externals
 from graphlint.static.execute.library.subclassed import fill_contents, give_contents
+from graphlint.static.execute.library.sublayers import give_layer, layer_of
 from graphlint.static.execute.paths import classes
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
@@ -37,8 +38,11 @@ def instantiate(ex: Executor, state: State, call: Invocation, cls: Ref) -> Resul
         return externals.call_external(ex, state, call, "dict")
     if args and classes.is_enum(state, cls.address):
         return [(state, classes.call_enum(state, cls.address, args[0]))]
+    layer = layer_of(state, cls.address)
     opaque = any(
-        not isinstance(base, int) and base not in KNOWN_BASES
+        not isinstance(base, int)
+        and base not in KNOWN_BASES
+        and not (layer and base == External(f"torch.nn.{layer}"))
         for base in classes.resolution_order(state, cls.address)
     )
     kind = classes.kind_of_contents(state, cls.address)
@@ -48,6 +52,9 @@ def instantiate(ex: Executor, state: State, call: Invocation, cls: Ref) -> Resul
     method = classes.find_method(state, made, "__init__")
     if method is None and kind:
         return [(after, made) for after in fill_contents(ex, state, call, made)]
+    if method is None and layer:
+        give_layer(ex, state, call, made)
+        return [(state, made)]
     if method is None:
         state.put(made, Instance(cls.address, _generated_fields(state, made, call), opaque))
         return _default_fields(ex, state, call.node, made)

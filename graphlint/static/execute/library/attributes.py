@@ -19,6 +19,7 @@ from graphlint.static.execute.library.ops import apply_op, is_tensor
 from graphlint.static.execute.paths.classes import (
     find_member,
     find_method,
+    inner_layer,
     is_module,
     value_of_member,
 )
@@ -151,6 +152,10 @@ def _of_instance(
         return ex.invoke(state, Invocation(node, (Const(name),)), fallback)
     if name == "training" and is_module(state, found.cls) and _runs_whole_program(state):
         return [(state, TRUE)]  # modules start in training mode, and nothing has changed it
+    inner = inner_layer(state, owner)
+    layer = state.get(inner, Layer)
+    if inner is not None and layer is not None and name != "training":
+        return [(state, _of_layer(state, node, inner, layer, name))]
     return [(state, Sym(("attribute", owner.address, name)))]
 
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.library.ops import apply_op
-from graphlint.static.execute.paths.classes import contents, find_method, is_named_tuple
+from graphlint.static.execute.paths.classes import (
+    contents,
+    find_method,
+    inner_layer,
+    is_named_tuple,
+)
 from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.lengths import first_of, length
@@ -300,7 +305,7 @@ def _own_items(
     """Return what an object of the program yields, None where that is not known."""
     if is_named_tuple(state, found.cls):
         return Items(tuple(found.attrs.values()))
-    made = own_iterator(ex, state, ref, place) or contents(state, ref)
+    made = own_iterator(ex, state, ref, place) or contents(state, ref) or inner_layer(state, ref)
     return None if made is None else _iterate(ex, state, made, place, asked)
 
 

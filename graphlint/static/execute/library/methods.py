@@ -20,6 +20,7 @@ from graphlint.static.execute.library import (
     module_methods,
     objects,
     subclassed,
+    sublayers,
     tensor_methods,
     training,
     unknown,
@@ -157,6 +158,7 @@ def _of_object(ex: Executor, state: State, call: Invocation, owner: Ref, name: s
         return [(state, NONE)]  # it keeps for the backward pass what it is given
     if isinstance(found, (Layer, Instance)):
         inherited = subclassed.call_inherited(ex, state, call, owner, name)
+        inherited = inherited or sublayers.call_layer_method(ex, state, call, owner, name)
         return inherited or module_methods.call_module(ex, state, call, owner, name)
     if isinstance(found, Class):
         return module_methods.call_class(ex, state, call, owner, name)

@@ -21,8 +21,9 @@ from graphlint.static.execute.library.modules import (
     set_training,
 )
 from graphlint.static.execute.library.subclassed import call_inherited
+from graphlint.static.execute.library.sublayers import call_layer_method, give_layer
 from graphlint.static.execute.library.training import call_framework_module
-from graphlint.static.execute.paths.classes import contents, find_method
+from graphlint.static.execute.paths.classes import LAYER, contents, find_method, inner_layer
 from graphlint.static.execute.paths.compiled import compile_in_place
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
@@ -147,7 +148,10 @@ def _children(state: State, owner: Ref) -> tuple[Value, ...]:
     found = state.object(owner)
     values: list[Value] = list(found.children) if isinstance(found, Layer) else []
     if isinstance(found, (Layer, Instance)):
-        values += found.attrs.values()
+        values += (value for name, value in found.attrs.items() if name != LAYER)
+    inner = inner_layer(state, owner)
+    if inner is not None:
+        values += _children(state, inner)
     return tuple(v for v in values if state.get(v, Layer) or state.get(v, Instance))
 
 
@@ -181,6 +185,12 @@ def call_super(ex: Executor, state: State, call: Invocation, owner: Super, name:
         return call_inherited(ex, state, call, owner.bound, name) or []
     if name == "__new__" and call.args:
         return [(state, _made_by_metaclass(state, call))]
+    if name == "__init__" and isinstance(owner.bound, Ref):
+        give_layer(ex, state, call, owner.bound)
+        return [(state, NONE)]
+    inner = call_layer_method(ex, state, call, owner.bound, name)
+    if inner is not None:
+        return inner
     if name.startswith("__"):
         return [(state, NONE)]
     if isinstance(owner.bound, Ref):

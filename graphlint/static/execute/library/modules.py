@@ -11,6 +11,7 @@ from graphlint.static.execute.autograd.accumulated import note_thrown_away, note
 from graphlint.static.execute.autograd.gradients import note_cleared
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.ops import Input, adopt_unknown, op_inputs, record_op
+from graphlint.static.execute.paths.classes import LAYER
 from graphlint.static.execute.paths.graph import Leaf
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
@@ -115,7 +116,8 @@ def named_parameters(
             yield f"{prefix}weight", weight_leaf(value)
             yield f"{prefix}bias", bias_leaf(value)
         for name, part in _owned(found):
-            yield from named_parameters(state, part, f"{prefix}{name}.", seen)
+            inner = prefix if name == LAYER else f"{prefix}{name}."
+            yield from named_parameters(state, part, inner, seen)
 
 
 def _owned(found: Object) -> Iterator[tuple[str, Value]]:

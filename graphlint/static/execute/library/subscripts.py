@@ -17,7 +17,7 @@ from graphlint.static.execute.library.ops import (
     touch_tensor,
 )
 from graphlint.static.execute.library.picking import pick
-from graphlint.static.execute.paths.classes import contents, find_method
+from graphlint.static.execute.paths.classes import contents, find_method, inner_layer
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import linear, name_of
 from graphlint.static.execute.paths.state import State
@@ -143,6 +143,9 @@ def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, index: Val
         kept = contents(state, owner)
         if kept is not None:
             return _of_contents(ex, state, node, owner, kept, index)
+        inner = inner_layer(state, owner)
+        if inner is not None:
+            return get_item(ex, state, node, inner, index)
     return [(state, Sym(("subscript", owner.address, name_of(index))))]
 
 

@@ -24,6 +24,7 @@ from graphlint.static.execute.paths.values import (
 
 ENUM = "enum"
 CONTENTS = "<contents>"
+LAYER = "<layer>"
 MAPPINGS = frozenset(("dict", "OrderedDict", "UserDict"))
 LISTS = frozenset(("list", "UserList", "deque"))
 DICTS = frozenset(("dict", "OrderedDict"))
@@ -91,6 +92,13 @@ def contents(state: State, owner: Value) -> Ref | None:
     """Return the container that an object of a class which inherits from one has its items in."""
     found = state.object(owner) if isinstance(owner, Ref) else None
     kept = found.attrs.get(CONTENTS) if isinstance(found, Instance) else None
+    return kept if isinstance(kept, Ref) else None
+
+
+def inner_layer(state: State, owner: Value) -> Ref | None:
+    """Return the layer that an object of a class which inherits from one has its weights in."""
+    found = state.object(owner) if isinstance(owner, Ref) else None
+    kept = found.attrs.get(LAYER) if isinstance(found, Instance) else None
     return kept if isinstance(kept, Ref) else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graphlint.static.execute.paths.classes import contents
+from graphlint.static.execute.paths.classes import contents, inner_layer
 from graphlint.static.execute.paths.numbers import from_linear, is_exact, linear, name_of, some
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
@@ -39,7 +39,7 @@ def length(state: State, value: Value) -> Value:
     if isinstance(value, Zip) and value.columns:
         return _shortest([length(state, column) for column in value.columns])
     if isinstance(value, Ref):
-        value = contents(state, value) or value
+        value = contents(state, value) or inner_layer(state, value) or value
         found = state.object(value)
         if isinstance(found, List):
             return _list_length(state, value, found) if found.length is None else found.length
