@@ -322,3 +322,33 @@ def test_a_sum_is_judged_where_steps_do_not_suffice_for_a_second_pass(lines: int
     fitting = "    count += 1\n" * 1_000
     found = lint_source(ADDING.format(lines="count += 1\n" * lines, fitting=fitting))
     assert [finding.code for finding in found] == ["RG201"]
+
+
+CHECKED = """\
+import torch
+
+
+def train(model, optimizer, batches, limits):
+    for batch in batches:
+        loss = model(batch).exp().mean()
+{checks}
+        for name, weight in model.named_parameters():
+            if torch.isnan(weight).any():
+                print("lost", name)
+        optimizer.zero_grad()
+        loss.backward(retain_graph=True)
+        optimizer.step()
+    for left in batches:
+        print("left:", left)
+
+
+net = torch.nn.Sequential(*(torch.nn.Linear(3, 3) for _ in range(40)))
+train(net, torch.optim.SGD(net.parameters(), lr=0.1), torch.randn(9, 8, 3), list(map(int, input())))
+"""
+
+
+@pytest.mark.parametrize("checks", [1, 550])
+def test_conditions_that_only_print_cost_no_path_and_no_certainty(checks: int) -> None:
+    lines = (f"        if limits[{i}] > 3:\n            print({i}, loss)\n" for i in range(checks))
+    [found] = lint_source(CHECKED.format(checks="".join(lines)))
+    assert (found.code, found.confidence) == ("RG101", Confidence.CERTAIN)

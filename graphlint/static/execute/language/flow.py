@@ -12,6 +12,7 @@ from graphlint.static.execute.autograd.evaluations import (
 )
 from graphlint.static.execute.autograd.merge import BREAK, CONTINUE, NEXT, Flow, Outcome, merge
 from graphlint.static.execute.language.loops import for_stmt, while_stmt
+from graphlint.static.execute.language.reporting import only_reports
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.targets import assign
 from graphlint.static.execute.library.contexts import STACK, unwind
@@ -38,13 +39,24 @@ if TYPE_CHECKING:
 
 
 def if_stmt(ex: Executor, node: ir.If, state: State) -> list[Outcome]:
-    """Run `if`."""
+    """Run `if`: where its body only reports, on one path, as both ways lead to the same."""
     outcomes: list[Outcome] = []
     for after, test in ex.eval(node.test, state):
-        for decided, way in truth(after, test):
+        ways = truth(after, test)
+        if len(ways) > 1 and only_reports(node):
+            undecided = ways[0][0]
+            _forget_unlike(undecided, ways[1][0])
+            outcomes += run_block(ex, node.body, undecided)
+            continue
+        for decided, way in ways:
             note_supposition(decided, node.test, test, way)
             outcomes += run_block(ex, node.body if way else node.orelse, decided)
     return merge(ex, outcomes)
+
+
+def _forget_unlike(state: State, other: State) -> None:
+    """Forget what one of two paths assumed, and the other did not."""
+    state.conds = {k: v for k, v in state.conds.items() if other.conds.get(k) == v}
 
 
 # ------------------------------------------------------------------------------------- with

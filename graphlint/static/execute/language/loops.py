@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.autograd.merge import NEXT, Outcome, merge
 from graphlint.static.execute.language.asked import asked, counters, looks_back, runs_every_so_often
+from graphlint.static.execute.language.reporting import only_reports
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.targets import assign
 from graphlint.static.execute.library.items import Items, iterate
@@ -34,7 +35,8 @@ def for_stmt(ex: Executor, node: ir.For, state: State) -> list[Outcome]:
             suppose_longer(after, node, second_asked=1 in wanted)
         at_first, running = dict(after.heap), [after]
         counting = frozenset(name.id for name in counters(node.body))
-        for index, item in enumerate(items.values):
+        values = items.values[-1:] if only_reports(node) and not items.yielded else items.values
+        for index, item in enumerate(values):
             if index and items.skips_before(index):
                 _skip(running, node, index, at_first, counting)
             running, left = _iteration(ex, node, running, index, item, items)
