@@ -22,7 +22,7 @@ from graphlint.static.execute.paths.classes import members
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.skipping import skip_setting_up, skip_uses
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.switches import switches, turns_gradients_on
+from graphlint.static.execute.paths.switches import insisted_on, switches, turns_gradients_on
 from graphlint.static.execute.paths.values import Class, Env, Func, Ref, Value
 from graphlint.static.relevance import FEW_FILES, Relevance, functions_in
 
@@ -193,7 +193,12 @@ def _run_function(
         state.frame = entry_frame(ex, module, func.function)
         given = switches(state, func.function, words=True, zeros=ex.again)
         state.grad = not turns_gradients_on(func.function)
-        for after, value in enter(ex, state, Invocation(func.function, (), given), func):
+        aside = state.fork()
+        ended = enter(ex, state, Invocation(func.function, (), given), func)
+        if not ended:
+            given = {**given, **insisted_on(aside, func.function)}
+            ended = enter(ex, aside, Invocation(func.function, (), given), func)
+        for after, value in ended:
             ex.finish(after, escaping=(value,))
 
     attempt(ex, module, run)
@@ -311,14 +316,14 @@ def run_round(
 ) -> list[tuple[State, Value]]:
     """Run a function in each state, bound to the state's value if it is a method.
 
-    A method that always raises may be waiting for what others set on its object.
+    One that always raises may be waiting for what others set on its object, or hand to it.
     """
     aside = [(state.fork(), owner) for state, owner in running]
     ended = _run_each(ex, running, place, func, index)
     if not ended:
         for state, owner in aside:
             skip_setting_up(state, owner)
-        ended = _run_each(ex, aside, place, func, index)
+        ended = _run_each(ex, aside, place, func, index, demanding=True)
     merged = merge(ex, ended)
     for dropped, _ in merged[MOST_STATES:]:
         ex.drop(dropped)
@@ -326,7 +331,12 @@ def run_round(
 
 
 def _run_each(
-    ex: Executor, running: list[tuple[State, Value]], place: object, func: Func, index: int
+    ex: Executor,
+    running: list[tuple[State, Value]],
+    place: object,
+    func: Func,
+    index: int,
+    demanding: bool = False,
 ) -> list[Outcome]:
     ended: list[Outcome] = []
     for state, owner in running:
@@ -334,7 +344,8 @@ def _run_each(
         frame = ex.enter(state, place, "loop", index=index)
         called = replace(func, bound=owner) if method else func
         state.grad = state.grad and not turns_gradients_on(func.function)
-        for after, value in enter(ex, state, Invocation(func.function), called):
+        given = insisted_on(state, func.function) if demanding else {}
+        for after, value in enter(ex, state, Invocation(func.function, (), given), called):
             for done in differentiate_step(ex, after, func, owner, value):
                 done.frame = frame
                 if not is_differentiated(done, func, owner):

@@ -38,6 +38,35 @@ def _is_open(function: ir.Function, parameter: ir.Parameter, words: bool, zeros:
     return isinstance(default.value, bool) or (zeros and default.value == 0)
 
 
+def insisted_on(state: State, function: ir.Function) -> dict[str, Value]:
+    """Return the parameters that are None by default and must not be, each with an unknown value.
+
+    That a function raises where nobody gives them says that its callers do.
+    """
+    demanded = _demanded(function)
+    return {
+        parameter.name: Sym(("parameter", state.frame, parameter.name))
+        for parameter in function.parameters
+        if isinstance(parameter.default, ir.Const)
+        and parameter.default.value is None
+        and parameter.name in demanded
+    }
+
+
+@lru_cache(maxsize=256)
+def _demanded(function: ir.Function) -> frozenset[str]:
+    """Return the variables that decide whether a function raises."""
+    return frozenset(
+        name.id
+        for statement in function.body
+        for node in ir.walk(statement)
+        if isinstance(node, ir.If)
+        and any(isinstance(inner, ir.Raise) for inner in (*node.body, *node.orelse))
+        for name in ir.walk(node.test)
+        if isinstance(name, ir.Name)
+    )
+
+
 @lru_cache(maxsize=256)
 def _compared(function: ir.Function) -> frozenset[str]:
     """Return the variables that a function compares with others, or with constants."""
