@@ -113,6 +113,11 @@ print(kept)
         ("kept = []", "kept.append(loss)", "kept.append(loss.detach())"),
         ("kept = []", "pair = loss, 1; kept.append(pair)", None),
         ("kept = []", "kept.append(dict(loss=loss))", None),
+        (
+            "from losses import of\nkept = []",
+            "all = of(inputs); all['sum'] = loss; kept.append(all)",
+            None,
+        ),
         ("kept = 0.0", "kept += loss * 2", "kept += (loss * 2).detach()"),
         (
             "kept = 0.0\ndef add(value):\n    global kept\n    kept += value",

@@ -82,6 +82,7 @@ def note_stored(
     if isinstance(found, List) and found.kind == BOUNDED:
         return
     note_mixed(ex, state, place, values)
+    values = [*values, *(item for value in values for item in _put_into(state, value).values())]
     added = [node for value in values for node in state.nodes(value)]
     if added:
         name, called = container_name(place), names_of(state, place, values)
@@ -97,10 +98,19 @@ def note_mixed(ex: Executor, state: State, place: ir.Node, values: Iterable[Valu
 
 def _is_no_tensor(state: State, value: Value) -> bool:
     if isinstance(value, Sym):
-        return not may_be_tensor(value)
+        has_names = any(isinstance(key, str) for key in _put_into(state, value))
+        return has_names or not may_be_tensor(value)
     return isinstance(value, (Const, Tuple)) or isinstance(
         state.get(value, Object), (List, Dict, Instance)
     )
+
+
+def _put_into(state: State, value: Value) -> dict[object, Value]:
+    """Return what the program put into a container that is not known, by its keys."""
+    if not isinstance(value, Sym):
+        return {}
+    written = ("subscript", value.name)
+    return {place[2]: item for place, item in state.attrs.items() if place[:2] == written}
 
 
 def note_item(ex: Executor, state: State, place: ir.Node, owner: Value, value: Value) -> None:

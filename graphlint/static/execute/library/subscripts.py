@@ -88,7 +88,8 @@ def _of_tensor(ex: Executor, state: State, node: ir.Node, owner: Value, index: V
     if "tensor" in kinds:
         return apply_op(ex, state, node, "index", (owner, index))
     if isinstance(owner, Sym):
-        return Sym(("subscript", owner.name, name_of(index)), owner.node)
+        written = state.attrs.get(("subscript", owner.name, dict_key(index)))
+        return written or Sym(("subscript", owner.name, name_of(index)), owner.node)
     name = "getitem" if "unknown" in kinds else "select"
     return apply_op(ex, state, node, name, (owner,))
 
