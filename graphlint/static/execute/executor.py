@@ -14,7 +14,13 @@ from typing import Any
 from graphlint.static import ir
 from graphlint.static.execute.autograd.accumulated import note_left
 from graphlint.static.execute.autograd.evaluations import note_dead
-from graphlint.static.execute.autograd.gradients import awaits_pass, note_end, note_escape
+from graphlint.static.execute.autograd.gradients import (
+    IN_LEAVES,
+    awaits_pass,
+    in_entry,
+    note_end,
+    note_escape,
+)
 from graphlint.static.execute.autograd.hooks import settle_hooks
 from graphlint.static.execute.autograd.leaks import settle_holds
 from graphlint.static.execute.autograd.merge import JOINED, NARROWED, Limits, Outcome, settle
@@ -248,7 +254,7 @@ class Executor:
         raised: bool = False,
     ) -> None:
         """Settle everything that a path leaves pending at its end."""
-        escaping = (*escaping, *state.attrs.values())
+        escaping = (*escaping, *_written_elsewhere(state))
         self.escape(state, escaping)
         note_end(self, state)
         note_left(self, state, incomplete)
@@ -274,3 +280,15 @@ class Executor:
         left = state.frame
         state.frame = self.frames.enter(left, place, kind, detail, index, within)
         return left
+
+
+def _written_elsewhere(state: State) -> Iterator[Value]:
+    """Walk what a path wrote on values that it did not make.
+
+    The gradients of a whole program's own tensors are nobody else's when it ends.
+    """
+    of_entry = in_entry(state)
+    for name, value in state.attrs.items():
+        of_tensor = name[0] == "attribute" and isinstance(name[1], int) and name[-1] == "grad"
+        if of_entry or not (of_tensor or name == IN_LEAVES):
+            yield value

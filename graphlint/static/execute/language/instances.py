@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.library import externals
+from graphlint.static.execute.library.optimizers import give_optimizer, optimizer_of
 from graphlint.static.execute.library.subclassed import fill_contents, give_contents
 from graphlint.static.execute.library.sublayers import give_layer, layer_of
 from graphlint.static.execute.paths import classes
@@ -52,8 +53,8 @@ def instantiate(ex: Executor, state: State, call: Invocation, cls: Ref) -> Resul
     method = classes.find_method(state, made, "__init__")
     if method is None and kind:
         return [(after, made) for after in fill_contents(ex, state, call, made)]
-    if method is None and layer:
-        give_layer(ex, state, call, made)
+    if method is None and (layer or optimizer_of(state, made)):
+        give_layer(ex, state, call, made) or give_optimizer(ex, state, call, made)
         return [(state, made)]
     if method is None:
         state.put(made, Instance(cls.address, _generated_fields(state, made, call), opaque))

@@ -16,6 +16,7 @@ from graphlint.static.execute.library.distributions import attribute_of
 from graphlint.static.execute.library.imports import module_attribute, resolve
 from graphlint.static.execute.library.modules import make_leaf, rebind, set_requires_grad
 from graphlint.static.execute.library.ops import apply_op, is_tensor
+from graphlint.static.execute.library.optimizers import GROUPS, groups_of
 from graphlint.static.execute.paths.classes import (
     find_member,
     find_method,
@@ -41,6 +42,7 @@ from graphlint.static.execute.paths.values import (
     Member,
     Method,
     Module,
+    Optimizer,
     Ref,
     Super,
     Sym,
@@ -96,6 +98,8 @@ def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, name: str)
         if found.name == COMPILED_MODULE and name not in ("_orig_mod", *found.attrs):
             return get_attribute(ex, state, node, found.children[0], name)
         return [(state, _of_layer(state, node, owner, found, name))]
+    if isinstance(found, Optimizer) and name == GROUPS:
+        return [(state, groups_of(state, node, found))]
     if isinstance(found, Distribution):
         return [(state, attribute_of(owner, found, name))]
     if isinstance(found, FunctionContext) and name in found.attrs:

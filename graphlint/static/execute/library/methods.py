@@ -19,6 +19,7 @@ from graphlint.static.execute.library import (
     kinds,
     module_methods,
     objects,
+    optimizers,
     subclassed,
     sublayers,
     tensor_methods,
@@ -159,6 +160,7 @@ def _of_object(ex: Executor, state: State, call: Invocation, owner: Ref, name: s
     if isinstance(found, (Layer, Instance)):
         inherited = subclassed.call_inherited(ex, state, call, owner, name)
         inherited = inherited or sublayers.call_layer_method(ex, state, call, owner, name)
+        inherited = inherited or optimizers.call_inherited_step(ex, state, call, owner, name)
         return inherited or module_methods.call_module(ex, state, call, owner, name)
     if isinstance(found, Class):
         return module_methods.call_class(ex, state, call, owner, name)

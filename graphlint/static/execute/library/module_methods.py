@@ -20,6 +20,7 @@ from graphlint.static.execute.library.modules import (
     set_requires_grad,
     set_training,
 )
+from graphlint.static.execute.library.optimizers import call_inherited_step, give_optimizer
 from graphlint.static.execute.library.subclassed import call_inherited
 from graphlint.static.execute.library.sublayers import call_layer_method, give_layer
 from graphlint.static.execute.library.training import call_framework_module
@@ -186,11 +187,12 @@ def call_super(ex: Executor, state: State, call: Invocation, owner: Super, name:
     if name == "__new__" and call.args:
         return [(state, _made_by_metaclass(state, call))]
     if name == "__init__" and isinstance(owner.bound, Ref):
-        give_layer(ex, state, call, owner.bound)
+        give_layer(ex, state, call, owner.bound) or give_optimizer(ex, state, call, owner.bound)
         return [(state, NONE)]
-    inner = call_layer_method(ex, state, call, owner.bound, name)
-    if inner is not None:
-        return inner
+    inherited = call_layer_method(ex, state, call, owner.bound, name)
+    inherited = inherited or call_inherited_step(ex, state, call, owner.bound, name)
+    if inherited is not None:
+        return inherited
     if name.startswith("__"):
         return [(state, NONE)]
     if isinstance(owner.bound, Ref):
