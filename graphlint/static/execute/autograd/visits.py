@@ -29,7 +29,9 @@ from graphlint.static.execute.paths.graph import (
 from graphlint.static.execute.paths.state import Pending, State
 from graphlint.static.execute.paths.suppositions import (
     goes_past_second,
+    just_once,
     picked_among,
+    renewed_in_turns,
     supposed_between,
 )
 from graphlint.static.execute.paths.values import (
@@ -164,6 +166,7 @@ def _report_freed(
         doubts = state.freed[nodes[0]].doubts | _called_again(ex, state, frame)
         doubts |= supposed_between(state, frame, state.freed[nodes[0]].call)
         doubts |= picked_among(state, visited)
+        doubts |= renewed_in_turns(state, first)
         built = site_of(first.place, first.frame)
         clash = Clash(Broken.FREED, earlier, request.site, built, travels, None, doubts)
         ex.records.clash(clash)
@@ -331,6 +334,7 @@ def _keep(
     along = request.form is Form.AUTOGRAD_GRAD
     writer = request.origin or request.site
     doubts = graph_doubts(state, visited, along) | made_for_a_test(state, visited, writer)
+    doubts |= just_once(state, visited)
     pending = Pending(
         call=request.call,
         site=request.site,
@@ -346,6 +350,7 @@ def _keep(
         open_ended=open_ended,
         compiled=any(node.op == COMPILED_OP for node in nodes),
         behind=_behind(state, request.call) if chain is None else frozenset(),
+        made=frozenset(loop for node in made if node.frame for loop in node.frame.loops),
     )
     if chain is not None:
         pending = replace(pending, doubts=_in_chain(pending))

@@ -45,7 +45,8 @@ class Pending:
 
     `chain` is shared by the passes of one call that visit each other's graphs (`trace.Run`);
     `behind` are, for each earlier pass of the call over another graph, the loops that have gone on
-    since; `within` the loops around the pass in which what it shares with others was built;
+    since; `within` the loops around the pass in which what it shares with others was built, and
+    `made` those in which anything was that it visits;
     `handed` doubts that end where a pass of the chain surely visits the graph again: what code that
     is not known may do with it counts behind the last of them.
     """
@@ -66,6 +67,7 @@ class Pending:
     compiled: bool = False
     behind: frozenset[frozenset[Loop]] = frozenset()
     within: frozenset[Loop] = frozenset()
+    made: frozenset[Loop] = frozenset()
     handed: frozenset[Doubt] = frozenset()
 
     @property

@@ -191,11 +191,13 @@ class Records:
 
         The latter are of interest where they have gone on since a pass over another graph.
         """
-        first, last = chain[0], chain[-1]
+        first = chain[0]
         for loop, index in first.frame.loops.items():
-            if last.frame.loops.get(loop, index) != index:
+            if any(each.frame.loops.get(loop, index) != index for each in chain):
                 self._looped.add((first.site, loop))
         built = frozenset[Loop]().union(*(each.within for each in chain))
+        if len(chain) == 1:
+            built |= first.made
         self._restarts.update((first.site, gone_on) for gone_on in first.behind if gone_on & built)
 
     def _regrouping(self) -> Iterator[Site]:
