@@ -22,6 +22,7 @@ from graphlint.static.execute.paths.classes import (
     find_method,
     inner_layer,
     is_module,
+    only_setting,
     value_of_member,
 )
 from graphlint.static.execute.paths.compiled import COMPILED_MODULE
@@ -160,7 +161,8 @@ def _of_instance(
     layer = state.get(inner, Layer)
     if inner is not None and layer is not None and name != "training":
         return [(state, _of_layer(state, node, inner, layer, name))]
-    return [(state, Sym(("attribute", owner.address, name)))]
+    setting = only_setting(state, found.cls, name)  # its constructor was not followed to the end
+    return [(state, setting or Sym(("attribute", owner.address, name)))]
 
 
 def descriptor_method(state: State, member: Value | None, name: str) -> Value | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
+from graphlint.static import ir
 from graphlint.static.execute.paths.state import MAX_DEPTH, State, parts
 from graphlint.static.execute.paths.values import (
     Address,
@@ -169,6 +171,38 @@ def find_method(state: State, owner: Ref, name: str, after: Address | None = Non
         return None
     value = find_member(state, found.cls, name, after)
     return None if value is None else _bind(value, owner, Ref(found.cls))
+
+
+def only_setting(state: State, address: Address, name: str) -> Const | None:
+    """Return the switch that all methods of a class set an attribute to, where it is always one."""
+    functions = [
+        member.function
+        for cls in members(state, address)
+        for member in cls.members.values()
+        if isinstance(member, Func) and name in member.function.mentions.writes
+    ]
+    found = {value for function in functions for value in _settings(function, name)}
+    return Const(found.pop()) if found in ({True}, {False}) else None
+
+
+@lru_cache(maxsize=1024)
+def _settings(function: ir.Function, name: str) -> frozenset[bool | None]:
+    """Return the switches that a function sets an attribute to, None for anything else."""
+    set_to: set[bool | None] = set()
+    for node in (each for statement in function.body for each in ir.walk(statement)):
+        targets = getattr(node, "targets", ()) or (getattr(node, "target", None),)
+        for target in targets:
+            if isinstance(target, ir.Attribute) and target.name == name:
+                value = node.value if isinstance(node, ir.Assign) else None
+                given = value.value if isinstance(value, ir.Const) else None
+                set_to.add(given if isinstance(given, bool) else None)
+            elif isinstance(target, ir.Sequence) and _mentions(target, name):
+                set_to.add(None)
+    return frozenset(set_to)
+
+
+def _mentions(target: ir.Expr, name: str) -> bool:
+    return any(isinstance(node, ir.Attribute) and node.name == name for node in ir.walk(target))
 
 
 def _bind(value: Value, owner: Value, cls: Ref) -> Value:
