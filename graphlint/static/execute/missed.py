@@ -148,28 +148,48 @@ def _run_nested(ex: Executor, module: ir.Module, outer: ir.Function, inner: ir.F
     """Run a function within another, twice over: what it shares with its surroundings is unknown.
 
     Variables of the surroundings may hold graphs, but for what these were given by their callers.
+    Of functions that they define by one name, in branches, each is tried.
     """
-    with ex.guarded(module.filename):
-        ex.begin_file(again=True)
-        ex.begin()
-        state = cleared(defined(ex, module))
-        state.frame = entry_frame(ex, module, inner)
-        names = frozenset(_assigned(outer.body))
-        values = {name: Sym(("enclosing", outer.qualname, name)) for name in names}
-        shared = {
-            name: replace(value, node=foreign_node(state, inner, value))
-            for name, value in values.items()
-        }
-        scope = state.new(outer, Env(shared, state.env))
-        running: list[tuple[State, Value]] = [(state, NONE)]
-        try:
-            for index in range(ROUNDS):
-                func = Func(inner, scope.address)
-                running = run_round(ex, running, inner, func, index)
-            for after, _ in running:
-                ex.finish(after)
-        except (OutOfSteps, RecursionError):
-            ex.records.stop()
+    helpers: dict[str, list[ir.Function]] = {}
+    for each in functions_in(outer.body):
+        if each is not inner and each.qualname.rpartition(".")[0] == outer.qualname:
+            helpers.setdefault(each.name, []).append(each)
+    for index in range(max(map(len, helpers.values()), default=1)):
+        chosen = [each[min(index, len(each) - 1)] for each in helpers.values()]
+        with ex.guarded(module.filename):
+            ex.begin_file(again=True)
+            ex.begin()
+            state = cleared(defined(ex, module))
+            state.frame = entry_frame(ex, module, inner)
+            scope = _surroundings(state, outer, inner, chosen)
+            _run_twice(ex, state, Func(inner, scope.address))
+
+
+def _surroundings(
+    state: State, outer: ir.Function, inner: ir.Function, helpers: Sequence[ir.Function]
+) -> Ref:
+    """Make the variables that a function finds around it."""
+    names = frozenset(_assigned(outer.body))
+    values = {name: Sym(("enclosing", outer.qualname, name)) for name in names}
+    shared: dict[str, Value] = {
+        name: replace(value, node=foreign_node(state, inner, value))
+        for name, value in values.items()
+    }
+    scope = state.new(outer, Env({}, state.env))
+    known = {helper.name: Func(helper, scope.address) for helper in helpers}
+    state.put(scope, Env({**shared, **known}, state.env))
+    return scope
+
+
+def _run_twice(ex: Executor, state: State, func: Func) -> None:
+    running: list[tuple[State, Value]] = [(state, NONE)]
+    try:
+        for index in range(ROUNDS):
+            running = run_round(ex, running, func.function, func, index)
+        for after, _ in running:
+            ex.finish(after)
+    except (OutOfSteps, RecursionError):
+        ex.records.stop()
 
 
 def _assigned(block: Sequence[ir.Stmt]) -> Iterator[str]:
