@@ -137,6 +137,21 @@ def _goes_over(loop: ir.Node, name: str) -> bool:
     )
 
 
+def goes_over_networks(loop: ir.Node) -> bool:
+    """Whether a loop goes over networks, each with an optimizer that takes one step of its own."""
+    names = set(operands(loop.target)) if isinstance(loop, ir.For) else set[str]()
+    return any(
+        isinstance(node, ir.Call) and not node.args and not names.isdisjoint(_owners(node.func))
+        for node in (ir.walk(loop) if names else ())
+    )
+
+
+def _owners(called: ir.Expr) -> Iterator[str]:
+    """Walk the variables that say whose `step` is called."""
+    if isinstance(called, ir.Attribute) and called.name == "step":
+        yield from (node.id for node in ir.walk(called.value) if isinstance(node, ir.Name))
+
+
 def renewal(loop: ir.Node, name: str, by: frozenset[str] = frozenset()) -> int | None:
     """Return after how many iterations a loop sets a variable back to a number, 0 if not known.
 

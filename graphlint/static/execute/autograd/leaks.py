@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.evaluations import CALLER_DECIDES, FORWARD
-from graphlint.static.execute.autograd.holders import renewal
+from graphlint.static.execute.autograd.holders import goes_over_networks, renewal
 from graphlint.static.execute.autograd.looks import is_only_looked_at
 from graphlint.static.execute.paths.frames import Frame
 from graphlint.static.execute.paths.graph import Node, plainly_reachable, reachable
@@ -174,8 +174,8 @@ def _renewal(held: Held) -> int | None:
 
 
 def _holds_few(held: Held) -> bool:
-    """Whether a sum starts anew before it holds many graphs."""
-    return 0 < (_renewal(held) or 0) <= FEW
+    """Whether a holder gets but few graphs: one of each network, or a sum that starts anew soon."""
+    return goes_over_networks(held.loops[0][1]) or 0 < (_renewal(held) or 0) <= FEW
 
 
 def _doubts(state: State, held: Held) -> frozenset[Doubt] | None:
