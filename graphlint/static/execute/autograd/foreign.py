@@ -17,7 +17,7 @@ from graphlint.static.execute.paths.graph import Node, inputs_first, reachable
 from graphlint.static.execute.paths.numbers import comes_from_caller
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import PLAIN, Key, NodeId, Sym, Value, source
-from graphlint.static.knowledge.facts import MAYBE
+from graphlint.static.knowledge.facts import MAYBE, NO
 from graphlint.trace import Confidence, Doubt
 
 FOREIGN_OP = "foreign"
@@ -28,6 +28,10 @@ ITEMS = ("subscript", "item")
 OF_CONTAINERS = ("item", "value")
 """Names of unknown values that a loop over a container meets."""
 ITEM_OF, ARGUMENT, DIFFERENTIATED = "item of", "argument", "differentiated"
+DATA = "data"
+"""Marks containers, in `State.facts`, by name, whose items are data."""
+ADOPTED = "adopted"
+"""Marks nodes of arguments, in `State.facts`, that terms with graphs were added to: losses."""
 MOST_NESTED = 16
 """So deep is it looked what an unknown value was computed of."""
 PRODUCT = "product"
@@ -138,7 +142,7 @@ def adopt_total(state: State, place: ir.Node, total: Value, added: Value) -> Non
     """Give an argument a graph that terms with graphs are added to: a loss of its caller's."""
     if isinstance(total, Sym) and is_argument(total.name) and may_be_tensor(total):
         if any(state.nodes(added)):
-            foreign_node(state, place, total)
+            state.facts[ADOPTED, foreign_node(state, place, total)] = True
 
 
 # ------------------------------------------------------------------------------ data of callers
@@ -180,9 +184,26 @@ def join_items(
         return
     for number in visited:
         name = state.facts.get((ITEM_OF, number))
-        if isinstance(name, tuple) and not state.graph[number].inputs:
+        joined = bool(state.graph[number].inputs) or (DATA, name) in state.facts
+        if isinstance(name, tuple) and not joined:
             below = foreign_node(state, place, Sym(name))
             state.graph[number] = replace(state.graph[number], inputs=(below,), opaque=False)
+
+
+def _take_for_data(state: State, roots: Iterable[NodeId]) -> None:
+    """Take items for data, and what they were put together with for weights.
+
+    An optimizer steps right after a pass over what was made of the first: it would change what a
+    graph saved that the items shared. Where passes start from the items themselves, these are
+    losses all the same.
+    """
+    visited = reachable(state.graph, roots)
+    items = [number for number in visited if (ITEM_OF, number) in state.facts]
+    if not items or not set(items).isdisjoint(roots) or not _is_all_foreign(state, visited):
+        return
+    state.facts.update(((DATA, state.facts[ITEM_OF, number]), True) for number in items)
+    for number in {*items, *_bottoms(state, visited)}:
+        state.graph[number] = replace(state.graph[number], inputs=(), saves=NO)
 
 
 def _is_all_foreign(state: State, visited: Iterable[NodeId]) -> bool:
@@ -217,18 +238,20 @@ def doubt_callers(state: State, visited: Iterable[NodeId]) -> frozenset[Doubt]:
     return frozenset((GOES_ON,)) if joined else frozenset()
 
 
-def conclude(state: State) -> None:
+def conclude(state: State, steps: bool = False) -> None:
     """Trust callers not to go on with losses that a loop went over: it uses up their gradients.
 
-    An optimizer steps, or the program writes gradients itself, while the function still runs that
+    An optimizer `steps`, or the program writes gradients itself, while the function still runs that
     was handed the losses.
     """
     within = _outermost_call(state.frame)
     lengths = Counter(pending.chain for pending in state.pending.values())
     for number, pending in state.pending.items():
+        past = state.past.get(number)
+        if lengths[pending.chain] == 1 and steps and past is not None:
+            _take_for_data(state, past.roots)
         if lengths[pending.chain] == 1 or _outermost_call(pending.frame) is not within:
             continue
-        past = state.past.get(number)
         doubted = not pending.doubts.isdisjoint((GOES_ON, FOREIGN, MIXED))
         if doubted and past is not None and _are_parts(state, past.roots):
             doubts = (pending.doubts - {GOES_ON, FOREIGN}) | {MIXED}

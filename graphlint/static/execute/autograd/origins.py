@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.foreign import (
+    ADOPTED,
     FOREIGN,
     FOREIGN_OP,
     MIXED,
@@ -41,6 +42,8 @@ def graph_doubts(state: State, visited: Sequence[NodeId], along: bool) -> frozen
     doubts = _of_nodes(nodes, own) | doubt_callers(state, visited)
     if not state.handed.isdisjoint(visited):
         doubts |= {HANDED}  # unknown code may visit it later
+    if any((ADOPTED, number) in state.facts for number in visited):
+        doubts |= {FOREIGN}  # whoever made the loss may carry its graph on
     if along and any((PRODUCT, number) in state.facts for number in visited):
         doubts |= {MULTIPLIED}  # that is what products with a Hessian or a Jacobian are for
     return doubts

@@ -101,7 +101,7 @@ def call_method(ex: Executor, state: State, call: Invocation, method: Method) ->
     if name == "step" and steps_parameters(state, call, owner):
         ex.records.note_step(state.frame)
         note_step(state)
-        conclude(state)
+        conclude(state, steps=True)
     if name in forward_hooks.REGISTERING and _is_module(state, owner):
         note_forward_hook(state)
         return [(state, forward_hooks.register(state, call, owner, name))]
