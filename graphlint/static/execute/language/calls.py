@@ -11,6 +11,7 @@ from graphlint.static.execute.autograd.evaluations import note_forward
 from graphlint.static.execute.autograd.gradients import in_entry
 from graphlint.static.execute.autograd.merge import Flow, Outcome, merge
 from graphlint.static.execute.language import instances
+from graphlint.static.execute.language.comprehensions import asks_until, decided
 from graphlint.static.execute.language.configured import call_configured
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.unfollowed import can_be_skipped, give_up
@@ -76,18 +77,17 @@ def call(ex: Executor, node: ir.Call, state: State) -> Results:
         return [
             (after, _super(after, node, given)) for after, given in ex.eval_each(node.args, state)
         ]
+    if asks_until(node, state):
+        return decided(ex, node, state)
     results: Results = []
-    for after, values in ex.eval_each(_parts(node), state):
+    parts = [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
+    for after, values in ex.eval_each(parts, state):
         func, *given = values
         args, keywords = _arguments(ex, after, node, given)
         for done, value in invoke(ex, after, Invocation(node, args, keywords), func):
             note_forward(ex, done, node, func, value)
             results.append((done, value))
     return results
-
-
-def _parts(node: ir.Call) -> list[ir.Expr]:
-    return [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
 
 
 def _arguments(

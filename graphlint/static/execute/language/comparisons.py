@@ -116,6 +116,16 @@ def _in_range(state: State, op: str, left: Value, right: Range) -> Value:
     return negate(found) if isinstance(found, Sym) else Const(found == FALSE)
 
 
+def _items(state: State, value: Value) -> tuple[Value, ...] | None:
+    """Return all items of a tuple or list, None where it may have others."""
+    if isinstance(value, Tuple):
+        return value.items
+    found = state.get(value, List)
+    grown = isinstance(value, Ref) and value.address in state.grown
+    whole = found is not None and found.length is None and not found.abridged and not grown
+    return found.items if found and whole else None
+
+
 def _contains(state: State, op: str, left: Value, right: Value) -> Value:
     if isinstance(right, Range):
         return _in_range(state, op, left, right)
@@ -124,10 +134,8 @@ def _contains(state: State, op: str, left: Value, right: Value) -> Value:
         mapping = state.get(right, Dict)
         if mapping and not mapping.open:
             found = left.value in mapping.items
-        listed = state.get(right, List)
-        items = listed.items if listed and listed.length is None else ()
-        items = right.items if isinstance(right, Tuple) else items
-        if items and all(map(is_exact, items)):
+        items = _items(state, right)
+        if items is not None and all(map(is_exact, items)):
             found = left.value in [item.value for item in items if isinstance(item, Const)]
     if found is not None:
         return TRUE if found == (op == "In") else FALSE

@@ -16,7 +16,7 @@ from graphlint.static.execute.paths.lengths import length
 from graphlint.static.execute.paths.numbers import is_exact
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.suppositions import suppose_longer
-from graphlint.static.execute.paths.values import Dict, Env, List, Tuple, Value
+from graphlint.static.execute.paths.values import Const, Dict, Env, List, Tuple, Value
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
@@ -34,12 +34,49 @@ def comprehension(ex: Executor, node: ir.Comprehension, state: State) -> Results
     for after, items, size in _loop(ex, node, node.generators, state, ()):
         after.stack, after.env = after.stack[:-1], outer
         if node.kind == "dict":
-            pairs = [item.items for item in items if isinstance(item, Tuple)]
-            made = Dict({dict_key(key): value for key, value in pairs}, size is not None)
-            results.append((after, after.new(node, made)))
+            results.append((after, after.new(node, _filed(node, items, size))))
         else:
             kind = "set" if node.kind == "set" else "list"
             results.append((after, after.new(node, _listed(node, items, size, kind))))
+    return results
+
+
+def asks_until(node: ir.Call, state: State) -> bool:
+    """Whether a call is one of `any` or `all`, which ask a generator until they know."""
+    given = node.args[0] if len(node.args) == 1 else None
+    if not isinstance(given, ir.Comprehension) or given.kind != "generator":
+        return False
+    name = node.func.id if isinstance(node.func, ir.Name) else ""
+    known = name in ("any", "all") and state.lookup(name) is None
+    return known and len(given.generators) == 1
+
+
+def decided(ex: Executor, call: ir.Call, state: State) -> Results:
+    """Run the generator that `any` or `all` asks, until an item has the truth that decides it."""
+    node, wanted = call.args[0], isinstance(call.func, ir.Name) and call.func.id == "any"
+    assert isinstance(node, ir.Comprehension)
+    generator, outer = node.generators[0], state.env
+    scope = state.new(node, Env({}, outer))
+    state.stack, state.env = (*state.stack, outer), scope.address
+    results: Results = []
+    for before, source in ex.eval(generator.iter, state):
+        items = gather(ex, before, source, generator)
+        going: list[Made] = [(before, (), None)]
+        for index, item in enumerate(items.values):
+            paths, going = going, []
+            for path in paths:
+                ran = _iteration(ex, node, generator, (), path, index, item, items.values)
+                for after, made, size in ran:
+                    ways = truth(after, made[-1]) if len(made) > len(path[1]) else []
+                    results += [(s, Const(wanted)) for s, way in ways if way is wanted]
+                    left = [s for s, way in ways if way is not wanted] if ways else [after]
+                    going += [(s, made, size) for s in left]
+            for dropped, _, _ in going[MOST_PATHS:]:
+                ex.drop(dropped)
+            going = going[:MOST_PATHS]
+        results += [(s, Const(not wanted)) for s, _, _ in going]
+    for after, _ in results:
+        after.stack, after.env = after.stack[:-1], outer
     return results
 
 
@@ -50,6 +87,15 @@ def _listed(
     if size is None or not is_exact(size):
         return List(items, size, kind)
     return List(items, None, kind, total=size.value if len(node.generators) == 1 else None)
+
+
+def _filed(node: ir.Comprehension, items: tuple[Value, ...], size: Value | None) -> Dict:
+    """Make the dictionary of a comprehension."""
+    pairs = [item.items for item in items if isinstance(item, Tuple)]
+    known = {dict_key(key): value for key, value in pairs}
+    exact = size is not None and is_exact(size) and len(node.generators) == 1
+    total = size.value if exact and isinstance(size, Const) else None
+    return Dict(known, size is not None, total=total)
 
 
 def _loop(

@@ -13,7 +13,7 @@ from graphlint.static.execute.language.comparisons import comparison
 from graphlint.static.execute.language.comprehensions import comprehension
 from graphlint.static.execute.language.operators import own_arithmetic, own_sign
 from graphlint.static.execute.language.unbound import is_unbound
-from graphlint.static.execute.library import subscripts
+from graphlint.static.execute.library import containers, subscripts
 from graphlint.static.execute.library.attributes import get_attribute
 from graphlint.static.execute.library.dictionaries import UNKNOWN, overlaid
 from graphlint.static.execute.library.externals import BUILTINS
@@ -21,7 +21,7 @@ from graphlint.static.execute.library.imports import resolve
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.paths.branches import negate, truth
-from graphlint.static.execute.paths.generators import note_yield, run_managed
+from graphlint.static.execute.paths.generators import is_sent_to, note_yield, run_managed
 from graphlint.static.execute.paths.numbers import (
     arithmetic,
     depends_on_position,
@@ -216,10 +216,7 @@ def binary(ex: Executor, state: State, node: ir.Node, op: str, left: Value, righ
         return state.new(node, overlaid(state, node, below, above))
     if _is_list(state, left) or _is_list(state, right):
         return _join(ex, state, node, op, left, right)
-    known = arithmetic(op, left, right)
-    if known is not None:
-        return known
-    return Sym(("number", op, name_of(left), name_of(right)))
+    return arithmetic(op, left, right) or Sym(("number", op, name_of(left), name_of(right)))
 
 
 def _is_tensorish(state: State, value: Value) -> bool:
@@ -237,9 +234,10 @@ def _join(ex: Executor, state: State, node: ir.Node, op: str, left: Value, right
         known = every(ex, state, items, node)
         if isinstance(times, Const) and isinstance(times.value, int) and 0 <= times.value <= 4:
             return state.new(node, List(known.values * times.value, known.length))
-        length = known.length or state.sym(node, "length")
-        return state.new(node, List(known.values * 2, length))
+        return state.new(node, List(known.values * 2, known.length or state.sym(node, "length")))
     first, second = every(ex, state, left, node), every(ex, state, right, node)
+    if op in ("Sub", "BitAnd"):
+        return containers.left_of_set(state, node, first, second, op == "BitAnd")
     if isinstance(left, Tuple) and isinstance(right, Tuple):
         return Tuple(first.values + second.values)
     return state.new(node, List(first.values + second.values, first.length or second.length))
@@ -328,6 +326,8 @@ def _yield(ex: Executor, node: ir.Yield, state: State) -> Results:
     results: Results = []
     for after, value in ex.eval(node.value, state):
         note_yield(after)
+        if is_sent_to(after):
+            ex.escape(after, (value,), for_use=True)
         given = every(ex, after, value, node).values if node.delegate else (value,)
         after.yields = (*after.yields, *given)
         after.yielded = (*after.yielded, *[after.frame for _ in given])

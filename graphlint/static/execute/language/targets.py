@@ -10,6 +10,7 @@ from graphlint.static.execute.library.attributes import set_attribute
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.subscripts import delete_item, set_item
 from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.suppositions import suppose_picked
 from graphlint.static.execute.paths.values import Const, List, Sym, Tuple, Value
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def _spread(
         values = [*values[:star], middle, *values[end:]]
     while len(values) < len(targets):
         last = values[-1] if known.length is not None and values else state.sym(place, "item")
+        suppose_picked(state, last)
         values.append(last)
     return values[: len(targets)]
 

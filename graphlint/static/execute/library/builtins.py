@@ -15,6 +15,7 @@ from graphlint.static.execute.library.dictionaries import UNKNOWN, of_keywords, 
 from graphlint.static.execute.library.items import Items, every, gather
 from graphlint.static.execute.library.kinds import is_a
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
+from graphlint.static.execute.library.picking import pick
 from graphlint.static.execute.library.subscripts import dict_key
 from graphlint.static.execute.library.unknown import call_unknown
 from graphlint.static.execute.paths.branches import truth
@@ -144,14 +145,16 @@ def _entries(ex: Executor, state: State, node: ir.Node, given: Value) -> Dict:
     """Return what a dictionary is made of."""
     found = state.get(given, Dict)
     if found:
-        return Dict(found.items, found.open)
+        return Dict(found.items, found.open, total=found.total)
     pairs = all_items(ex, state, node, given)
     known = {
         dict_key(pair.items[0]): pair.items[1]
         for pair in pairs.values
         if isinstance(pair, Tuple) and len(pair.items) == 2
     }
-    return Dict(known, pairs.skips or len(known) < len(pairs.values))
+    count = length(state, given) if pairs.skips else NONE
+    total = count.value if is_exact(count) else None
+    return Dict(known, pairs.skips or len(known) < len(pairs.values), total=total)
 
 
 def _sum(ex: Executor, state: State, call: Invocation) -> Results:
@@ -203,6 +206,10 @@ def _number(function: Callable[..., object]) -> Handler:
                 pass
         if function is str and isinstance(first, Const):
             return [(state, join_text((first,)))]
+        listed = len(args) == 1 and isinstance(first, (Ref, Tuple)) and not is_tensor(state, first)
+        if function in (min, max) and listed and first and any(state.nodes(first)):
+            known = every(ex, state, first, call.node)
+            return pick(state, call.node, first, known, state.sym(call.node, "index"))
         if function in (min, max, abs) and any(has_graph(state, a) for a in args):
             return [(state, apply_op(ex, state, call.node, "add", args))]
         if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,13 @@ from graphlint.static.execute.library.dictionaries import (
     seen_now,
     write_through,
 )
-from graphlint.static.execute.library.items import every
+from graphlint.static.execute.library.items import Items, every
 from graphlint.static.execute.library.subscripts import dict_key
 from graphlint.static.execute.library.unknown import hand_over, is_risky
 from graphlint.static.execute.paths.invocation import Invocation
-from graphlint.static.execute.paths.numbers import name_of
+from graphlint.static.execute.paths.numbers import is_exact, name_of
 from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.suppositions import suppose_picked
 from graphlint.static.execute.paths.values import NONE, Const, Dict, List, Ref, Sym, Tuple, Value
 
 if TYPE_CHECKING:
@@ -59,11 +61,32 @@ def call_list(
         return [(state, _pop(state, call, owner, found, name))]
     elif name == "copy":
         return [(state, state.new(call.node, List(items, found.length, found.kind)))]
-    elif name not in ("sort", "remove", "discard"):
+    elif name in ("remove", "discard"):
+        state.put(owner, _without(state, call, found))
+    elif name != "sort":
         hand_over(state, args, name, is_risky(name))
         note_escape(ex, state, args)
         return [(state, state.sym(call.node, "number"))]
     return [(state, NONE)]
+
+
+def _without(state: State, call: Invocation, found: List) -> List:
+    """Take an item out of a list or set: it has fewer of them, if it can't be told which."""
+    items = list(found.items)
+    given = call.args[0] if call.args else NONE
+    if given in items and not found.abridged:
+        items.remove(given)
+        return replace(found, items=tuple(items))
+    return found
+
+
+def left_of_set(state: State, node: ir.Node, first: Items, second: Items, common: bool) -> Value:
+    """Make the set of one's items that another has, or those that it has not."""
+    whole = first.length is None and second.length is None
+    if not whole or not all(map(is_exact, (*first.values, *second.values))):
+        return state.new(node, List(first.values, state.sym(node, "length")))
+    kept = tuple(item for item in first.values if (item in second.values) is common)
+    return state.new(node, List(kept))
 
 
 def _pop(state: State, call: Invocation, owner: Ref, found: List, name: str) -> Value:
@@ -94,19 +117,17 @@ def call_dict(
 def _call_dict(
     ex: Executor, state: State, call: Invocation, owner: Ref, found: Dict, name: str
 ) -> Results:
-    length = state.sym(call.node, "length") if found.open else None
-    if name == "items":
-        pairs = tuple(Tuple((_key(key), value)) for key, value in found.items.items())
-        return [(state, state.new(call.node, List(pairs, length)))]
-    if name == "values":
-        return [(state, state.new(call.node, List(tuple(found.items.values()), length)))]
-    if name == "keys":
-        return [(state, state.new(call.node, List(tuple(map(_key, found.items)), length)))]
+    if name in ("items", "values", "keys"):
+        return [(state, _listed(state, call, found, name))]
     if name in ("get", "pop", "setdefault") and call.args:
-        return [(state, _look_up(state, call, owner, found, name))]
-    if name == "popitem" and found.items and not found.open:
+        others = _other_values(state, call.args[0], found) if name != "pop" else ()
+        forks = [(state.fork(), value) for value in others]
+        for fork, value in forks:
+            suppose_picked(fork, value)
+        return [(state, _look_up(state, call, owner, found, name)), *forks]
+    if name == "popitem" and found.items and (found.abridged or not found.open):
         *kept, (key, value) = found.items.items()
-        state.put(owner, replace(found, items=dict(kept)))
+        state.put(owner, replace(found, items=dict(kept), open=False))
         return [(state, Tuple((_key(key), value)))]
     if name == "update":
         given = _entries(ex, state, call.node, call.args[0]) if call.args else Dict({})
@@ -118,8 +139,18 @@ def _call_dict(
         state.put(owner, Dict({}, of=found.of))
         return [(state, NONE)]
     if name == "copy":
-        return [(state, state.new(call.node, Dict(found.items, found.open)))]
+        copied = Dict(found.items, found.open, total=found.total)
+        return [(state, state.new(call.node, copied))]
     return [(state, state.sym(call.node))]
+
+
+def _listed(state: State, call: Invocation, found: Dict, name: str) -> Ref:
+    """List the entries of a dictionary, its values or its keys."""
+    pairs = [Tuple((_key(key), value)) for key, value in found.items.items()]
+    column = {"keys": 0, "values": 1}.get(name)
+    items = tuple(pair if column is None else pair.items[column] for pair in pairs)
+    length = state.sym(call.node, "length") if found.open and not found.abridged else None
+    return state.new(call.node, List(items, length, total=found.abridged))
 
 
 def _entries(ex: Executor, state: State, node: ir.Node, given: Value) -> Dict:
@@ -141,13 +172,24 @@ def _key(key: object) -> Value:
     return Sym(key) if isinstance(key, tuple) else Const(key)
 
 
+def _other_values(state: State, given: Value, found: Dict) -> Sequence[Value]:
+    """Return values with graphs that a key may stand for, where that can't be told from others."""
+    key = dict_key(given)
+    if key in found.items:
+        return ()
+    known = is_exact(given)
+    values = [v for k, v in found.items.items() if not known or isinstance(k, tuple)]
+    graphs = [value for value in values if any(state.nodes(value))]
+    return list(dict.fromkeys((*graphs[:1], *graphs[-1:])))
+
+
 def _look_up(state: State, call: Invocation, owner: Ref, found: Dict, name: str) -> Value:
     key = dict_key(call.args[0])
     default = call.args[1] if len(call.args) > 1 else NONE
     if key in found.items:
         if name == "pop":
             rest = {k: v for k, v in found.items.items() if k != key}
-            state.put(owner, replace(found, items=rest))
+            state.put(owner, replace(found, items=rest, open=found.open and not found.abridged))
         return found.items[key]
     if name == "setdefault":
         state.put(owner, replace(found, items={**found.items, key: default}))

@@ -27,10 +27,11 @@ def overlaid(state: State, node: ir.Node, below: Dict, above: Dict) -> Dict:
 
     Where that may have more than are known, a setting that it replaces may be any of them.
     """
-    items = below.items
+    items, unchanged = below.items, not (above.items or above.open)
     if above.open:
         items = {key: _maybe_replaced(state, node, value) for key, value in items.items()}
-    return Dict({**items, **above.items}, below.open or above.open, below.factory)
+    total = below.total if unchanged else None
+    return Dict({**items, **above.items}, below.open or above.open, below.factory, total=total)
 
 
 def of_keywords(keywords: Mapping[str, Value]) -> Dict:

@@ -20,6 +20,7 @@ from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.lengths import first_of, length
 from graphlint.static.execute.paths.numbers import from_linear, is_exact, linear, name_of, some
 from graphlint.static.execute.paths.state import State
+from graphlint.static.execute.paths.suppositions import suppose_picked
 from graphlint.static.execute.paths.turns import Asked, Turn, least_count, turns
 from graphlint.static.execute.paths.values import (
     Const,
@@ -274,10 +275,17 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: Asked) 
             frames = found.yielded if len(found.yielded) == len(found.items) else ()
             return replace(some, yielded=tuple(turn.of(frames) for turn in some.turns if frames))
         _at_least(state, found.length, 2)
+        if len(found.items) == 1:
+            _repeat(state, found.items[0])
         items = found.items * 2 if len(found.items) == 1 else found.items
         if asked.twice and len(items) == 2:
             chosen = turns(None, ex.budget.iterations, Asked(twice=True))
             return Items((*items, items[-1]), found.length, turns=chosen)
+        chosen = turns(None, ex.budget.iterations, asked)
+        if asked.numbers and len(items) == 2 and len(chosen) > 2:
+            _repeat(state, items[-1])
+            values = (items[0], *items[1:] * (len(chosen) - 1))
+            return Items(values, found.length, turns=chosen)
         return Items(items, found.length)
     if isinstance(found, Dict) and (found.items or not found.open):
         keys = tuple(Const(k) if not isinstance(k, tuple) else Sym(k) for k in found.items)
@@ -297,6 +305,15 @@ def _object(ex: Executor, state: State, ref: Ref, place: ir.Node, asked: Asked) 
     else:
         rows = [Sym(("item", ref.address, _ordinal(turn))) for turn in chosen]
     return Items(tuple(rows), count, turns=chosen)
+
+
+def _repeat(state: State, item: Value) -> None:
+    """Let an item stand for those that follow it, too, which are others (unless it is a gradient).
+
+    Gradients of one pass share what they were made of.
+    """
+    if any(state.graph[number].op != "gradient" for number in state.nodes(item)):
+        suppose_picked(state, item)
 
 
 def _own_items(

@@ -83,9 +83,12 @@ def from_iterable(ex: Executor, state: State, call: Invocation) -> Results:
 
 
 def _pairwise(ex: Executor, state: State, call: Invocation) -> Results:
-    """Pair neighbours; where not all are known, the last known item stands for those behind it."""
+    """Pair neighbours; where not all are known, the first stands for the one behind the last.
+
+    So no item is the second of two pairs, or the first of two.
+    """
     items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
-    values = items.values if items.length is None else (*items.values, *items.values[-1:])
+    values = items.values if items.length is None else (*items.values, *items.values[:1])
     return _listed(state, call, itertools.pairwise(values), [items])
 
 
@@ -139,6 +142,17 @@ def _tee(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, Tuple(tuple(made)))]
 
 
+def _group(ex: Executor, state: State, call: Invocation) -> Results:
+    """Put neighbours with the same key together: how many these are is not known."""
+    items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
+    length = state.sym(call.node, "length")
+    rows = [
+        Tuple((state.sym(call.node, "key"), state.new(call.node, List((item,)))))
+        for item in items.values
+    ]
+    return [(state, state.new(call.node, List(tuple(rows), length)))]
+
+
 def _zip_longest(ex: Executor, state: State, call: Invocation) -> Results:
     """Pair items to the end of the longest iterable; what is missing is filled up."""
     columns = [all_items(ex, state, call.node, value) for value in call.args]
@@ -176,6 +190,7 @@ HANDLERS: Mapping[str, Handler] = {
     "itertools.tee": _tee,
     "itertools.zip_longest": _zip_longest,
     "itertools.cycle": _again,
+    "itertools.groupby": _group,
     "itertools.takewhile": _again,
     "itertools.dropwhile": _again,
 }

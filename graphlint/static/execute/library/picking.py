@@ -62,6 +62,22 @@ def pick_some(state: State, picked: Sequence[Value], items: Sequence[Value]) -> 
             suppose_picked(state, item, items, again=True)
 
 
+def part_of_many(state: State, items: Sequence[Value], bounds: slice | None) -> tuple[Value, ...]:
+    """Return what a slice leaves of a list's known items, where there are more.
+
+    Where that is less than two, those that it cuts off come last, and stand for others. So do all
+    where the bounds are not known.
+    """
+    kept = tuple(items[bounds] if bounds else ())
+    cut = tuple(item for item in items if item not in kept)
+    if len(kept) > 1 or not cut or (bounds and (bounds.stop or 0) > 0):
+        return kept if len(kept) > 1 else tuple(items)
+    if not _share_graphs(state, items):
+        for item in cut:
+            suppose_picked(state, item)
+    return (*kept, *cut)
+
+
 def _by_number(state: State, owner: Value, known: Items, index: Const) -> Value | None:
     items, number = known.values, int(index.value)
     found = state.get(owner, List)

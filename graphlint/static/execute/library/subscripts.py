@@ -16,7 +16,7 @@ from graphlint.static.execute.library.ops import (
     is_tensor,
     touch_tensor,
 )
-from graphlint.static.execute.library.picking import pick
+from graphlint.static.execute.library.picking import part_of_many, pick
 from graphlint.static.execute.paths.classes import contents, find_method, inner_layer
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import linear, name_of
@@ -121,7 +121,8 @@ def _sliced(state: State, node: ir.Node, owner: Value, known: Items, index: Valu
     if known.length is None and bounds is not None:
         items = known.values[bounds]
         return Tuple(items) if isinstance(owner, Tuple) else state.new(node, List(items))
-    return state.new(node, List(known.values, state.sym(node, "length")))
+    items = part_of_many(state, known.values, bounds)
+    return state.new(node, List(items, state.sym(node, "length")))
 
 
 def _bounds(index: Value) -> slice | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from graphlint.static import ir
@@ -137,6 +138,21 @@ def body_that_ran(state: State) -> Value | None:
     """Return how the body ended that was run within the manager which ends here, if one was."""
     env = state.heap[state.env]
     return env.vars.get(LEFT) if isinstance(env, Env) else None
+
+
+def is_sent_to(state: State) -> bool:
+    """Whether the generator that runs waits for what somebody sends, who has what it yields."""
+    running = (frame.detail for frame in state.frame.chain() if frame.kind == "call")
+    function = next(running, None)
+    return isinstance(function, ir.Function) and _takes_what_is_sent(function)
+
+
+@lru_cache(maxsize=256)
+def _takes_what_is_sent(function: ir.Function) -> bool:
+    nodes = [node for statement in function.body for node in ir.walk(statement)]
+    dropped = {id(node.value) for node in nodes if isinstance(node, ir.ExprStmt)}
+    yields = (node for node in nodes if isinstance(node, ir.Yield) and not node.delegate)
+    return any(id(node) not in dropped for node in yields)
 
 
 def note_yield(state: State) -> None:

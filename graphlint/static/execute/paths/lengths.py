@@ -43,8 +43,8 @@ def length(state: State, value: Value) -> Value:
         found = state.object(value)
         if isinstance(found, List):
             return _list_length(state, value, found) if found.length is None else found.length
-        if isinstance(found, Dict) and not found.open:
-            return Const(len(found.items))
+        if isinstance(found, Dict) and (found.abridged or not found.open):
+            return Const(found.abridged or len(found.items))
         if isinstance(found, Layer) and found.children:
             return Const(len(found.children))
         return Sym(("length", value.address))

@@ -323,13 +323,19 @@ class Dict(Object):
     """A dictionary; `open` says that it may have keys that are not listed.
 
     `factory` makes the values of missing keys, in a `defaultdict`; `of` is the object whose
-    attributes these are, as they were when they were last looked at.
+    attributes these are, as they were when they were last looked at. `total`: see `List`.
     """
 
     items: Mapping[Any, Value]
     open: bool = False
     factory: Value | None = None
     of: Ref | None = None
+    total: int | None = None
+
+    @property
+    def abridged(self) -> int | None:
+        """How many entries three of them stand for; None where that is not known."""
+        return self.total if self.open and len(self.items) == ABRIDGED else None
 
 
 @dataclass(slots=True, eq=False)
