@@ -344,7 +344,8 @@ def _run_each(
         frame = ex.enter(state, place, "loop", index=index)
         called = replace(func, bound=owner) if method else func
         state.grad = state.grad and not turns_gradients_on(func.function)
-        given = insisted_on(state, func.function) if demanding else {}
+        given = switches(state, func.function, words=True, zeros=True) if ex.again else {}
+        given |= insisted_on(state, func.function) if demanding else {}
         for after, value in enter(ex, state, Invocation(func.function, (), given), called):
             for done in differentiate_step(ex, after, func, owner, value):
                 done.frame = frame

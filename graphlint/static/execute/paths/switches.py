@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 from graphlint.static import ir
@@ -18,7 +19,8 @@ def switches(
         state: the state in the entry point's frame.
         function: what is called, None where there is nothing to call.
         words: leave open those that the function compares with words, too.
-        zeros: leave open those that are 0 or less by default, which turns something off, too.
+        zeros: leave open those that are 0 or less by default, which turns something off, and
+            those that are None where the function asks for that, too.
     """
     return {
         parameter.name: Sym(("parameter", state.frame, parameter.name))
@@ -33,6 +35,8 @@ def _is_open(function: ir.Function, parameter: ir.Parameter, words: bool, zeros:
         return zeros and default.op == "USub"  # as in `every=-1`
     if not isinstance(default, ir.Const):
         return False
+    if default.value is None:
+        return zeros and parameter.name in _asked_for(function)
     if isinstance(default.value, str):
         return words and parameter.name in _compared(function)
     return isinstance(default.value, bool) or (zeros and default.value == 0)
@@ -57,14 +61,26 @@ def insisted_on(state: State, function: ir.Function) -> dict[str, Value]:
 def _demanded(function: ir.Function) -> frozenset[str]:
     """Return the variables that decide whether a function raises."""
     return frozenset(
-        name.id
-        for statement in function.body
-        for node in ir.walk(statement)
-        if isinstance(node, ir.If)
-        and any(isinstance(inner, ir.Raise) for inner in (*node.body, *node.orelse))
-        for name in ir.walk(node.test)
-        if isinstance(name, ir.Name)
+        name
+        for branch in _branches(function)
+        if any(isinstance(inner, ir.Raise) for inner in (*branch.body, *branch.orelse))
+        for name in _names(branch.test)
     )
+
+
+@lru_cache(maxsize=256)
+def _asked_for(function: ir.Function) -> frozenset[str]:
+    """Return the variables that decide what a function does."""
+    return frozenset(name for branch in _branches(function) for name in _names(branch.test))
+
+
+def _branches(function: ir.Function) -> Iterator[ir.If]:
+    for statement in function.body:
+        yield from (node for node in ir.walk(statement) if isinstance(node, ir.If))
+
+
+def _names(test: ir.Expr) -> Iterator[str]:
+    return (node.id for node in ir.walk(test) if isinstance(node, ir.Name))
 
 
 @lru_cache(maxsize=256)
