@@ -29,6 +29,7 @@ for inputs in batches:
 * the value is cut where it is carried: `detach()`, `detach_()`, `.data`, `no_grad`, a helper that
   detaches;
 * the graph was built before the loop (that is RG102 or RG103);
+* a pass behind the loop differentiates what all iterations built, as learning to learn does;
 * the earlier iteration's nodes save nothing.
 
 ## Fix safety
@@ -59,7 +60,7 @@ def check(trace: Trace) -> Iterator[Claim]:
     for kept in trace.retentions():
         reuses = [(p, r) for p in kept.passes for r in p.reuses]
         carried = [(p, r) for p, r in reuses if r.carried and r.sure and not r.guessed]
-        if carried:
+        if carried and not any(p.differentiated_as_a_whole for p in kept.passes):
             repeated = [m for m in trace.meetings_of(kept) if m.repeated]
             cut = detach(borders(repeated)) or "detach the value that is carried round the loop"
             yield Claim(kept.at, _growth_witness(*carried[0]), kept.doubts, f"{KEPT}: {cut}.")

@@ -35,6 +35,7 @@ class Reuse:
             call that says the flag: it is another loop whose iterations these are, if any.
         guessed: it is only by what code that is not known may have found on an object that the
             visiting pass gets to the nodes of an earlier iteration.
+        over: the innermost loop around the pass that kept the nodes has come to its end.
     """
 
     by: Site
@@ -44,6 +45,7 @@ class Reuse:
     apart: bool = False
     restarted: bool = False
     guessed: bool = False
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,11 @@ class Pass:
     def reused_by_itself(self) -> bool:
         """Whether the call itself visits what it kept, when a loop runs it again."""
         return any(reuse.by == self.site and not reuse.apart for reuse in self.reuses)
+
+    @property
+    def differentiated_as_a_whole(self) -> bool:
+        """Whether another call visits what this pass kept once its loop has come to its end."""
+        return any(r.over and r.sure and r.by != self.site for r in self.reuses)
 
     @property
     def carried(self) -> bool:

@@ -229,7 +229,9 @@ def _link_reuses(
             prebuilt = not picked and _starts_before(state, request.roots, given, pending.frame)
             apart = pending.call is request.call and not pending.frame.precedes(state.frame)
             restarted = not _innermost_loop_is_around(state.frame, pending.frame, request)
-            reuse = Reuse(request.site, bool(travels), certain, prebuilt, apart, restarted, guessed)
+            over = pending.frame.innermost_loop not in (None, *state.frame.loops)
+            how = (bool(travels), certain, prebuilt, apart, restarted, guessed, over)
+            reuse = Reuse(request.site, *how)
             if reuse not in pending.reuses:
                 loops = frozenset[Loop]().union(*(node.frame.loops for node in nodes if node.frame))
                 around = pending.within | (loops & pending.frame.loops.keys())
