@@ -15,6 +15,7 @@ from graphlint.static.execute.library import (
     choosing,
     contexts,
     iterators,
+    normalizing,
     objects,
     stdlib,
     unknown,
@@ -81,6 +82,7 @@ HANDLERS = {
     **iterators.HANDLERS,
     **objects.HANDLERS,
     **choosing.HANDLERS,
+    **normalizing.HANDLERS,
     "contextvars.ContextVar": contexts.make_variable,
 }
 SIZED = frozenset(("randn", "rand", "zeros", "ones", "empty"))
