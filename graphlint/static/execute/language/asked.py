@@ -38,7 +38,8 @@ def asked(
     if key not in ex.asked:
         passes = _pass_names(ex, state, loop)
         names = frozenset(n.id for n in ir.walk(target) if isinstance(n, ir.Name))
-        runs = any(_runs_pass(node, passes) for each in body for node in ir.walk(each))
+        parts = [node for each in body for node in ir.walk(each)]
+        runs = any(_runs_pass(node, passes) or isinstance(node, ir.Yield) for node in parts)
         ex.asked[key] = frozenset(_asked(body, names, passes)) if runs else frozenset()
     return ex.asked[key]
 
@@ -145,6 +146,7 @@ def _asked(node: object, names: frozenset[str], passes: frozenset[str]) -> Itera
         yield from _compared(node, names)
         if isinstance(node, ir.If) and any(_leaves(each) for each in (*node.body, *node.orelse)):
             yield from _until_remainder(node.test, names)
+            yield from _before_last(node.test, names)
         for field in fields(node):
             yield from _asked(getattr(node, field.name), names, passes)
 
@@ -176,6 +178,14 @@ def _until_remainder(test: ir.Expr, names: frozenset[str]) -> Iterator[int]:
         if isinstance(node, ir.Binary) and node.op == "Mod" and _offset(node.left, names) == 0:
             divisor = next(_numbers(node.right), 0)
             yield from range(1, divisor + 1 if divisor <= MOST_ASKED else 1)
+
+
+def _before_last(test: ir.Expr, names: frozenset[str]) -> Iterator[int]:
+    """Ask for a second iteration where the last one is left out: `if i == n - 1: break`."""
+    for node in ir.walk(test):
+        if isinstance(node, ir.Compare) and _offset(node.left, names) is not None:
+            if isinstance(node.right, ir.Binary) and node.right.op == "Sub":
+                yield 1
 
 
 def _truth(test: ir.Expr, names: frozenset[str]) -> Iterator[int]:

@@ -227,8 +227,10 @@ def _number(function: Callable[..., object]) -> Handler:
 def _bool(ex: Executor, state: State, call: Invocation) -> Results:
     if not call.args:
         return [(state, FALSE)]
+    ways = truth(state, call.args[0])
     unsure = isinstance(call.args[0], Sym) and depends_on_position(call.args[0])
-    return [(after, Const(way, assumed=unsure)) for after, way in truth(state, call.args[0])]
+    unsure = unsure or (isinstance(call.args[0], Ref) and len(ways) > 1)
+    return [(after, Const(way, assumed=unsure)) for after, way in ways]
 
 
 def _getattr(ex: Executor, state: State, call: Invocation) -> Results:

@@ -76,7 +76,10 @@ def _without(state: State, call: Invocation, found: List) -> List:
     given = call.args[0] if call.args else NONE
     if given in items and not found.abridged:
         items.remove(given)
-        return replace(found, items=tuple(items))
+        length = found.length
+        if length is not None and is_exact(length) and isinstance(length.value, int):
+            length = Const(length.value - 1)
+        return replace(found, items=tuple(items), length=length)
     return found
 
 

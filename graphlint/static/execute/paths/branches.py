@@ -50,6 +50,8 @@ def _truth_of_object(state: State, ref: Ref) -> list[tuple[State, bool]]:
         return fork(state, ("truth", ref.address))
     if isinstance(found, List) and found.length is None:
         return [(state, bool(found.items))]
+    if isinstance(found, List) and isinstance(found.length, Some):
+        return truth(state, found.length)
     if isinstance(found, Dict) and not found.open:
         return [(state, bool(found.items))]
     return [(state, True)]

@@ -71,6 +71,16 @@ def skip_iterations(state: State, before: Heap, counting: frozenset[str] = froze
         elif isinstance(found, List) and isinstance(earlier, List):
             if len(found.items) > len(earlier.items):
                 state.grown[address] = found.items[-1]
+            elif len(found.items) < len(earlier.items):
+                state.heap[address] = replace(found, length=_shrunk(state, address, found))
+
+
+def _shrunk(state: State, address: Address, found: List) -> Value:
+    """Return how many items a list may have left that loses some in each iteration."""
+    known = found.length if found.length is not None else Const(len(found.items))
+    if not isinstance(known, Const) or not isinstance(known.value, int):
+        return known
+    return some(known.value, (state.frame, address, "left"), low=0, high=known.value)
 
 
 def skip_uses(state: State) -> None:
