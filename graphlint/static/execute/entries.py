@@ -22,7 +22,12 @@ from graphlint.static.execute.paths.classes import members
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.skipping import skip_setting_up, skip_uses
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.switches import insisted_on, switches, turns_gradients_on
+from graphlint.static.execute.paths.switches import (
+    insisted_on,
+    leading_to_passes,
+    switches,
+    turns_gradients_on,
+)
 from graphlint.static.execute.paths.values import Class, Env, Func, Ref, Value
 from graphlint.static.relevance import FEW_FILES, Relevance, functions_in
 
@@ -344,7 +349,7 @@ def _run_each(
         frame = ex.enter(state, place, "loop", index=index)
         called = replace(func, bound=owner) if method else func
         state.grad = state.grad and not turns_gradients_on(func.function)
-        given = switches(state, func.function, words=True, zeros=True) if ex.again else {}
+        given = leading_to_passes(state, func.function) if ex.again else {}
         given |= insisted_on(state, func.function) if demanding else {}
         for after, value in enter(ex, state, Invocation(func.function, (), given), called):
             for done in differentiate_step(ex, after, func, owner, value):

@@ -8,6 +8,7 @@ from functools import lru_cache
 from graphlint.static import ir
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import Sym, Value
+from graphlint.static.relevance import PASS_NAMES
 
 
 def switches(
@@ -19,8 +20,7 @@ def switches(
         state: the state in the entry point's frame.
         function: what is called, None where there is nothing to call.
         words: leave open those that the function compares with words, too.
-        zeros: leave open those that are 0 or less by default, which turns something off, and
-            those that are None where the function asks for that, too.
+        zeros: leave open those that are 0 or less by default, which turns something off, too.
     """
     return {
         parameter.name: Sym(("parameter", state.frame, parameter.name))
@@ -35,8 +35,6 @@ def _is_open(function: ir.Function, parameter: ir.Parameter, words: bool, zeros:
         return zeros and default.op == "USub"  # as in `every=-1`
     if not isinstance(default, ir.Const):
         return False
-    if default.value is None:
-        return zeros and parameter.name in _asked_for(function)
     if isinstance(default.value, str):
         return words and parameter.name in _compared(function)
     return isinstance(default.value, bool) or (zeros and default.value == 0)
@@ -68,10 +66,31 @@ def _demanded(function: ir.Function) -> frozenset[str]:
     )
 
 
+def leading_to_passes(state: State, function: ir.Function) -> dict[str, Value]:
+    """Return the parameters with constant defaults that decide whether a function runs a pass."""
+    deciding = _deciding(function)
+    return {
+        parameter.name: Sym(("parameter", state.frame, parameter.name))
+        for parameter in function.parameters
+        if isinstance(parameter.default, ir.Const) and parameter.name in deciding
+    }
+
+
 @lru_cache(maxsize=256)
-def _asked_for(function: ir.Function) -> frozenset[str]:
-    """Return the variables that decide what a function does."""
-    return frozenset(name for branch in _branches(function) for name in _names(branch.test))
+def _deciding(function: ir.Function) -> frozenset[str]:
+    """Return the variables that decide whether a function runs a pass."""
+    return frozenset(
+        name
+        for branch in _branches(function)
+        if any(_is_pass(n) for part in (*branch.body, *branch.orelse) for n in ir.walk(part))
+        for name in _names(branch.test)
+    )
+
+
+def _is_pass(node: ir.Node) -> bool:
+    func = node.func if isinstance(node, ir.Call) else None
+    name = func.id if isinstance(func, ir.Name) else getattr(func, "name", "")
+    return name in PASS_NAMES
 
 
 def _branches(function: ir.Function) -> Iterator[ir.If]:
