@@ -69,7 +69,7 @@ VIEWS = frozenset(("T", "mT", "H", "mH", "real", "imag"))
 def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name: str) -> Results:
     """Read an attribute of a value."""
     if isinstance(owner, External):
-        return [(state, External(f"{owner.name}.{name}"))]
+        return [(state, _of_external(owner, name))]
     if name == "value" and (value := value_of_member(owner)) is not None:
         return [(state, value)]
     if name == "name" and isinstance(owner, Const) and isinstance(owner.value, Member):
@@ -85,6 +85,13 @@ def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name:
     if isinstance(owner, Func) and name in NAMES:
         return [(state, Const(getattr(owner.function, NAMES[name])))]
     return [(state, Method(owner, name))]
+
+
+def _of_external(owner: External, name: str) -> Value:
+    """Read an attribute of something of a library; a class knows how it is called."""
+    last = owner.name.rpartition(".")[2]
+    is_class = last == owner.name or last[:1].isupper()
+    return Const(last) if name in NAMES and is_class else External(f"{owner.name}.{name}")
 
 
 def _of_object(ex: Executor, state: State, node: ir.Node, owner: Ref, name: str) -> Results:

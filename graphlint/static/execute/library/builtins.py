@@ -109,6 +109,15 @@ def make_list(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, state.new(call.node, List(items.values, items.length)))]
 
 
+def _set(ex: Executor, state: State, call: Invocation) -> Results:
+    """Make a set: items that are not known may be the same one."""
+    items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
+    values, length = tuple(dict.fromkeys(items.values)), items.length
+    if len(values) > 1 and any(isinstance(each, Sym) for each in values):
+        length = length or state.sym(call.node, "length")
+    return [(state, state.new(call.node, List(values, length, kind="set")))]
+
+
 def all_items(ex: Executor, state: State, node: ir.Node, value: Value) -> Items:
     """Return all items that are known of any iterable, lazy ones too."""
     lazy = isinstance(value, (Const, Range, Enumerate, Zip))
@@ -336,8 +345,8 @@ HANDLERS: Mapping[str, Handler] = {
     "len": _len,
     "list": make_list,
     "sorted": make_list,
-    "set": make_list,
-    "frozenset": make_list,
+    "set": _set,
+    "frozenset": _set,
     "tuple": _tuple,
     "reversed": _reversed,
     "dict": _dict,

@@ -19,6 +19,7 @@ from graphlint.static.execute.paths.values import (
     Instance,
     Layer,
     List,
+    Member,
     Method,
     Partial,
     Ref,
@@ -57,6 +58,8 @@ def _is_of_program(state: State, value: Value, kind: Ref) -> bool | None:
     """
     if not isinstance(state.object(kind), Class):
         return None
+    if isinstance(value, Const) and isinstance(value.value, Member):
+        return kind.address in resolution_order(state, value.value.enum)
     found = state.get(value, Instance)
     if found is None:
         return None if _kinds_of(state, value) is None else False
