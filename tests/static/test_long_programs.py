@@ -352,3 +352,36 @@ def test_conditions_that_only_print_cost_no_path_and_no_certainty(checks: int) -
     lines = (f"        if limits[{i}] > 3:\n            print({i}, loss)\n" for i in range(checks))
     [found] = lint_source(CHECKED.format(checks="".join(lines)))
     assert (found.code, found.confidence) == ("RG101", Confidence.CERTAIN)
+
+
+UNPACKED = """\
+class Trainer:
+    def __init__(self, model):
+        self.model = model
+
+    def train(self, batch, labels, names):
+        first, second, third = [], [], []
+        if "first" in names:
+            first.append(1)
+        if "second" in names:
+            second.append(1)
+        if "third" in names:
+            third.append(1)
+        inputs, targets, labels = prepare(batch, labels)
+        count = 0
+        {lines}
+        (self.model(inputs).exp().sum() + len(first)).backward(retain_graph=True)
+        return len(first) + len(second) + len(third)
+
+
+def prepare(inputs, labels):
+    if labels is None:
+        return inputs.shape, inputs.dtype
+    return inputs.shape, inputs.dtype, labels.shape
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 2_000])
+def test_tuples_of_other_lengths_are_told_apart_where_paths_are_joined(lines: int) -> None:
+    found = lint_source(UNPACKED.format(lines="count += 1; " * lines))
+    assert [(f.code, f.confidence) for f in found] == [("RG101", Confidence.LIKELY)]

@@ -23,6 +23,7 @@ from graphlint.static.execute.paths.values import (
     List,
     NodeId,
     Sym,
+    Tuple,
     Value,
 )
 
@@ -141,7 +142,7 @@ def _collapse(ex: Executor, paths: list[_Path], level: int) -> list[_Path]:
         state, flow = path.state, path.flow
         ex.steps.take()
         scene = scene_key(state, path.reach, flow.value, level)
-        first = seen.setdefault((flow.kind, scene, path.graph), path)
+        first = seen.setdefault((flow.kind, _items(flow), scene, path.graph), path)
         if first is path:
             continue
         survivor = first.state
@@ -160,6 +161,11 @@ def _collapse(ex: Executor, paths: list[_Path], level: int) -> list[_Path]:
             k: min(v, state.bounds[k]) for k, v in survivor.bounds.items() if k in state.bounds
         }
     return list(seen.values())
+
+
+def _items(flow: Flow) -> int | None:
+    """Return how many items a tuple has: one of another length is not unpacked as it is."""
+    return len(flow.value.items) if isinstance(flow.value, Tuple) else None
 
 
 def _widen_flow(survivor: State, flow: Flow, other: Flow) -> Flow:
