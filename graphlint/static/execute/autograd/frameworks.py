@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.passes import run_unseen_pass
-from graphlint.static.execute.paths.classes import find_method, resolution_order
+from graphlint.static.execute.paths.classes import find_method, library_bases
 from graphlint.static.execute.paths.invocation import Invocation
-from graphlint.static.execute.paths.values import Dict, External, Func, Instance, Ref, Sym, Value
+from graphlint.static.execute.paths.values import Dict, Func, Instance, Ref, Value
 from graphlint.static.knowledge.frameworks import LOSS_KEY, MANUAL, PASS, STEPS, SWITCH
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ def is_differentiated(state: State, method: Func, owner: Value) -> bool:
 def inherits(state: State, owner: Ref, base: str) -> bool:
     """Whether the one class outside of the program that an object's class inherits from is this."""
     found = state.get(owner, Instance)
-    bases = resolution_order(state, found.cls) if found else ()
-    external = [each.name.rpartition(".")[2] for each in bases if isinstance(each, External)]
-    return {*external} == {base} and not any(isinstance(each, Sym) for each in bases)
+    names = library_bases(state, found.cls) if found else ()
+    return {name.rpartition(".")[2] for name in names} == {base}
 
 
 def is_called_by_framework(state: State, owner: Ref, name: str) -> bool:

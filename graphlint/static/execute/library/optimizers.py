@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.modules import call_optimizer, leaf_tensors, make_optimizer
-from graphlint.static.execute.paths.classes import resolution_order
+from graphlint.static.execute.paths.classes import library_bases
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     NONE,
     Dict,
-    External,
     Instance,
     List,
     Optimizer,
     Ref,
-    Sym,
     Value,
 )
 
@@ -36,12 +34,9 @@ BASE = "Optimizer"
 def optimizer_of(state: State, owner: Value) -> str:
     """Return which optimizer an object's class inherits from, empty where it is none."""
     found = state.get(owner, Instance)
-    bases = resolution_order(state, found.cls) if found else []
-    names = {base.name for base in bases if isinstance(base, External)}
-    known = {name for name in names if name.startswith("torch.optim.")}
-    if len(known) != 1 or any(isinstance(base, Sym) for base in bases):
-        return ""
-    return next(iter(known)).rpartition(".")[2]
+    names = library_bases(state, found.cls) if found else ()
+    known = [name for name in names if name.startswith("torch.optim.")]
+    return known[0].rpartition(".")[2] if len(known) == 1 else ""
 
 
 def give_optimizer(ex: Executor, state: State, call: Invocation, owner: Ref) -> bool:

@@ -6,16 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphlint.static.execute.library.modules import make_layer
-from graphlint.static.execute.paths.classes import LAYER, inner_layer, resolution_order
+from graphlint.static.execute.paths.classes import LAYER, inner_layer, library_bases
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     Address,
-    External,
     Instance,
     Method,
     Ref,
-    Sym,
     Value,
 )
 from graphlint.static.knowledge.layers import CONTAINERS, WRAPPERS, find_layer
@@ -31,12 +29,9 @@ OF_CONTAINERS = frozenset(
 
 def layer_of(state: State, address: Address) -> str:
     """Return the name of the one layer that a class inherits from, empty where there is none."""
-    bases = resolution_order(state, address)
-    names = {base.name for base in bases if isinstance(base, External)}
-    layers = {name for name in names if name.startswith("torch.nn.") and _is_known(name)}
-    if len(layers) != 1 or any(isinstance(base, Sym) for base in bases):
-        return ""
-    return next(iter(layers)).rpartition(".")[2]
+    names = library_bases(state, address)
+    layers = [name for name in names if name.startswith("torch.nn.") and _is_known(name)]
+    return layers[0].rpartition(".")[2] if len(layers) == 1 else ""
 
 
 def _is_known(name: str) -> bool:

@@ -48,6 +48,17 @@ def resolution_order(state: State, address: Address) -> list[Address | External 
     return order
 
 
+def library_bases(state: State, address: Address) -> frozenset[str]:
+    """Return the classes outside of the program that a class inherits from, by their names.
+
+    Empty where it inherits from something that is not known as well.
+    """
+    order = resolution_order(state, address)
+    if any(isinstance(each, Sym) for each in order):
+        return frozenset()
+    return frozenset([each.name for each in order if isinstance(each, External)])
+
+
 def members(state: State, address: Address, after: Address | None = None) -> Iterator[Class]:
     """Walk the classes of the program that an attribute is looked up in."""
     order = resolution_order(state, address)
