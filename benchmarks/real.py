@@ -1,6 +1,6 @@
 """Lint checkouts of real repositories whole, and score the findings against labelled call sites.
 
-python benchmarks/real.py CHECKOUTS --labels labels.tsv [--only NAME] [--show-misses]
+python benchmarks/real.py CHECKOUTS --labels labels.tsv [--only NAME] [--jobs 2] [--show-misses]
 
 CHECKOUTS holds one folder for each repository, named OWNER+NAME. The labels are a table with the
 columns repo, path, line, call, verdict and reason.
@@ -13,7 +13,8 @@ import csv
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +65,13 @@ class Tally:
             where = f"{label.repo} {label.path}:{label.line}"
             self.notes.append(f"{where}: {label.verdict}, found {found} ({label.reason})")
 
+    def merge(self, other: Tally) -> None:
+        """Count what another tally has counted."""
+        self.sites += other.sites
+        self.hits += other.hits
+        self.wrong += other.wrong
+        self.notes += other.notes
+
     def __str__(self) -> str:
         rows = [f"{'verdict':16} {'sites':>5} {'found':>5} {'other findings':>14}"]
         for verdict in sorted(self.sites):
@@ -83,11 +91,12 @@ def read_labels(path: Path) -> list[Label]:
         ]
 
 
-def score(folder: Path, labels: Sequence[Label], tally: Tally) -> None:
+def score(folder: Path, labels: Sequence[Label]) -> Tally:
     """Lint one checkout and count its labelled sites."""
     from graphlint.linting import lint_paths
     from graphlint.source.config import Config
 
+    tally = Tally()
     result = lint_paths([folder], Config())
     for error in result.errors:
         tally.notes.append(f"ERROR {error.message}")
@@ -99,12 +108,25 @@ def score(folder: Path, labels: Sequence[Label], tally: Tally) -> None:
             if f.filename == path and f.location.row <= label.line <= f.end_location.row
         )
         tally.add(label, frozenset(here))
+    return tally
 
 
-def by_repository(labels: Sequence[Label], only: str) -> Iterator[tuple[str, list[Label]]]:
-    """Group labels by repository, of those whose name has a text in it."""
-    for repo in sorted({label.repo for label in labels if only in label.repo}):
-        yield repo, [label for label in labels if label.repo == repo]
+def by_folder(
+    checkouts: Path, labels: Sequence[Label], only: str
+) -> list[tuple[Path, list[Label]]]:
+    """Group labels by checkout, of the repositories whose name has a text in it.
+
+    The largest come first, so that processes that share them end at about the same time.
+    """
+    found: dict[Path, list[Label]] = {}
+    for label in labels:
+        if only in label.repo:
+            found.setdefault(checkouts / label.repo.replace("/", "+"), []).append(label)
+    return sorted(found.items(), key=lambda item: (-_bytes_of(item[0]), item[0]))
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*.py") if path.is_file())
 
 
 def main() -> None:
@@ -113,17 +135,20 @@ def main() -> None:
     parser.add_argument("checkouts", type=Path, help="the folder with the checkouts")
     parser.add_argument("--labels", type=Path, required=True, help="the table of labels")
     parser.add_argument("--only", default="", help="only repositories whose name has this in it")
+    parser.add_argument("--jobs", type=int, default=1, help="how many processes share the work")
     parser.add_argument("--show-misses", action="store_true", help="list misses and wrong findings")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     tally = Tally()
     started = time.perf_counter()
-    for repo, labels in by_repository(read_labels(options.labels), options.only):
-        score(options.checkouts / repo.replace("/", "+"), labels, tally)
+    work = by_folder(options.checkouts, read_labels(options.labels), options.only)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for part in pool.map(score, [folder for folder, _ in work], [sites for _, sites in work]):
+            tally.merge(part)
     print(tally)
     print(f"{time.perf_counter() - started:.0f} s")
     if options.show_misses:
-        print("\n".join(tally.notes))
+        print("\n".join(sorted(tally.notes)))
 
 
 if __name__ == "__main__":
