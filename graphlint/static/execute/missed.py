@@ -147,7 +147,8 @@ def _is_at(member: Value, paths: frozenset[str]) -> bool:
 def _run_nested(ex: Executor, module: ir.Module, outer: ir.Function, inner: ir.Function) -> None:
     """Run a function within another, twice over: what it shares with its surroundings is unknown.
 
-    Variables of the surroundings may hold graphs, but for what these were given by their callers.
+    Variables of the surroundings may hold graphs, but for what these were given by their callers,
+    unless they return the function: it may be called for many models, all on what was given once.
     Of functions that they define by one name, in branches, each is tried.
     """
     helpers: dict[str, list[ir.Function]] = {}
@@ -170,6 +171,8 @@ def _surroundings(
 ) -> Ref:
     """Make the variables that a function finds around it."""
     names = frozenset(_assigned(outer.body))
+    if _returns(outer, inner):
+        names |= {parameter.name for parameter in outer.parameters} & _handled(inner)
     values = {name: Sym(("enclosing", outer.qualname, name)) for name in names}
     shared: dict[str, Value] = {
         name: replace(value, node=foreign_node(state, inner, value))
@@ -179,6 +182,22 @@ def _surroundings(
     known = {helper.name: Func(helper, scope.address) for helper in helpers}
     state.put(scope, Env({**shared, **known}, state.env))
     return scope
+
+
+def _returns(outer: ir.Function, inner: ir.Function) -> bool:
+    """Whether a function returns one that it defines, alone or among others."""
+    returned = (n for node in outer.body for n in ir.walk(node) if isinstance(n, ir.Return))
+    values = (n for each in returned if each.value is not None for n in ir.walk(each.value))
+    return any(isinstance(value, ir.Name) and value.id == inner.name for value in values)
+
+
+def _handled(function: ir.Function) -> frozenset[str]:
+    """Return the names that a function does more with than call them, or methods of theirs."""
+    inside = [node for statement in function.body for node in ir.walk(statement)]
+    owners = [node.value for node in inside if isinstance(node, ir.Attribute)]
+    owners += [node.func for node in inside if isinstance(node, ir.Call)]
+    known = set(map(id, owners))
+    return frozenset(n.id for n in inside if isinstance(n, ir.Name) and id(n) not in known)
 
 
 def _run_twice(ex: Executor, state: State, func: Func) -> None:
