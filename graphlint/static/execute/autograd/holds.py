@@ -76,8 +76,10 @@ def note_stored(
     ex: Executor, state: State, place: ir.Node, owner: Value, values: Sequence[Value]
 ) -> None:
     """Note that values were put into a container, or written into a tensor."""
-    found = state.object(owner) if isinstance(owner, Ref) else None
-    if not state.frame.loops or not isinstance(found, (List, Dict, Tensor)):
+    if not state.frame.loops or not isinstance(owner, Ref):
+        return
+    found = state.object(owner)
+    if not isinstance(found, (List, Dict, Tensor)):
         return
     if isinstance(found, List) and found.kind == BOUNDED:
         return
@@ -87,7 +89,7 @@ def note_stored(
     if added:
         name, called = container_name(place), names_of(state, place, values)
         made = held_here(state, place, Keeping.CONTAINER, name, added, added, called)
-        note(ex, state, made, state.nodes(owner))
+        note(ex, state, replace(made, owner=owner.address), state.nodes(owner))
 
 
 def note_mixed(ex: Executor, state: State, place: ir.Node, values: Iterable[Value]) -> None:
@@ -172,9 +174,10 @@ def held_here(
 def _still_held(ex: Executor, state: State, made: Held, within: Sequence[NodeId]) -> list[Held]:
     """Return what the statement held in earlier iterations and the holder still has.
 
-    A value that is built on the one before it would keep that one alive anyway.
+    A value that is built on the one before it would keep that one alive anyway. A container that
+    was made since may have been given the same value again, which says nothing of growth.
     """
-    earlier = earlier_holds(state, made.place)
+    earlier = [h for h in earlier_holds(state, made.place) if h.owner == made.owner]
     if not earlier:
         return []
     live = set(reachable(state.graph, within))

@@ -43,6 +43,7 @@ class Held:
         place, frame, site: the statement.
         how, name: what kind of holder it is, and what it is called.
         nodes: what can be found again in the holder: the sum, or the stored value.
+        owner: the container, where it is known.
         added: the value's own nodes.
         called: the unknown values that the statement mentions.
         grown: a later iteration found it still there.
@@ -65,6 +66,7 @@ class Held:
     escaped: bool = False
     told: bool = False
     by: frozenset[str] = frozenset()
+    owner: Address | None = None
 
 
 def release(state: State, values: Iterable[Value]) -> None:
