@@ -48,6 +48,7 @@ from graphlint.static.execute.paths.values import (
     Super,
     Sym,
     Tensor,
+    Tuple,
     Value,
 )
 from graphlint.static.execute.records.records import site_of
@@ -63,6 +64,12 @@ DATA = frozenset(
 NAMES = {"__name__": "name", "__qualname__": "qualname"}
 """Attributes of functions and classes that say how these are called."""
 VIEWS = frozenset(("T", "mT", "H", "mH", "real", "imag"))
+FIELDS = {
+    2: {"values": 0, "indices": 1, "eigenvalues": 0, "eigenvectors": 1}
+    | {"Q": 0, "R": 1, "sign": 0, "logabsdet": 1},
+    3: {"U": 0, "S": 1, "V": 2, "Vh": 2},
+}
+"""The names of what ops return that return several tensors, by their number: `x.max(1).values`."""
 
 
 # ---------------------------------------------------------------------------------- reading
@@ -84,6 +91,8 @@ def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name:
         return _of_object(ex, state, node, owner, name)
     if isinstance(owner, Func) and name in NAMES:
         return [(state, Const(getattr(owner.function, NAMES[name])))]
+    if isinstance(owner, Tuple) and name in (fields := FIELDS.get(len(owner.items), {})):
+        return [(state, owner.items[fields[name]])]
     return [(state, Method(owner, name))]
 
 

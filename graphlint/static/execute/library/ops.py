@@ -212,7 +212,7 @@ def _results(
     count = row.results
     if count == "dim":
         by_position = len(args) > 1 and not is_tensor(state, args[1])
-        count = 2 if by_position or "dim" in keywords else 1
+        count = 2 if by_position or "dim" in keywords or "axis" in keywords else 1
     if not isinstance(count, int) or count == 1:
         return state.tensor(place, node)
     made = [None if i in row.graphless else node for i in range(count)]
