@@ -16,6 +16,7 @@ from graphlint.static.execute.language.reporting import only_reports
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.targets import assign
 from graphlint.static.execute.library.contexts import STACK, unwind
+from graphlint.static.execute.library.membership import never_lacks
 from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.classes import find_method
 from graphlint.static.execute.paths.generators import MANAGED, offer, restore
@@ -156,10 +157,11 @@ def try_stmt(ex: Executor, node: ir.Try, state: State) -> list[Outcome]:
     """Run `try`: handlers run for what the body raises, and for what it might have raised.
 
     Anything in the body may raise. One more path therefore runs each handler from the state before
-    the body, unless all that a handler does is to raise again.
+    the body, unless all that a handler does is to raise again, or nothing that it catches is raised.
     """
     outcomes: list[Outcome] = []
-    aside = state.fork() if node.handlers else None
+    may_raise = bool(node.handlers) and not never_lacks(state, node.body, node.handlers)
+    aside = state.fork() if may_raise else None
     for after, flow in run_block(ex, node.body, state):
         if flow.kind == "raise" and node.handlers:
             outcomes += _handle(ex, node, after)

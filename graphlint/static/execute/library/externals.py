@@ -15,6 +15,7 @@ from graphlint.static.execute.library import (
     choosing,
     contexts,
     iterators,
+    membership,
     normalizing,
     objects,
     stdlib,
@@ -83,6 +84,7 @@ HANDLERS = {
     **objects.HANDLERS,
     **choosing.HANDLERS,
     **normalizing.HANDLERS,
+    **membership.HANDLERS,
     "contextvars.ContextVar": contexts.make_variable,
 }
 SIZED = frozenset(("randn", "rand", "zeros", "ones", "empty"))
