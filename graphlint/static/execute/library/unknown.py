@@ -27,6 +27,7 @@ from graphlint.static.execute.paths.values import (
     External,
     Func,
     Instance,
+    Key,
     Method,
     NodeId,
     Optimizer,
@@ -59,6 +60,8 @@ MAKING = ("make", "build", "create", "load", "define", "init", "setup", "clone")
 """How the names of functions begin that return an object, and no loss."""
 MADE_OPTIMIZER = re.compile("^_*(get|make|build|create|init|setup|set_up|configure).*optimi[sz]er")
 """Names of what makes an optimizer, and uses none."""
+ANSWER = "answer"
+"""Marks objects, in `State.facts`, by name, with the node of what calling them made last."""
 MOST_NESTED = 8
 """How deep the stack may be for a function that is handed over to be run."""
 
@@ -239,20 +242,44 @@ def _result(
     tag = "object" if CLASS_NAME.match(name) or is_member(func) else "made"
     if not state.grad or not (nodes or leaves) or name in SINKS or _has_optimizer(state, given):
         return state.sym(node, tag)
+    recalled = () if handed else _recalled(state, func)
     made = state.record(
         node,
         name or "call",
-        nodes,
+        (*nodes, *recalled),
         leaves,
         MAYBE,
         saved_inputs=nodes,
         unknown=True,
         opaque=True,
-        guessed=_found_on(state, nodes, handed, owner),
+        guessed=(*_found_on(state, nodes, handed, owner), *recalled),
     )
+    if isinstance(func, (Sym, Method)):
+        state.facts[ANSWER, _name_of(func)] = made
     if _has_tensor(nodes, leaves) and not any(holds_module(state, value) for value in given):
         state.facts["of tensors", made] = True
     return state.sym(node, tag, made)
+
+
+def _recalled(state: State, func: Value) -> tuple[NodeId, ...]:
+    """Return the node of what an object that is not known made last, when it was called itself.
+
+    A method that is handed nothing makes its loss of the object's parameters, or of what the object
+    kept of its forward pass.
+    """
+    if not isinstance(func, Method) or not isinstance(func.owner, Sym):
+        return ()
+    answer = state.facts.get((ANSWER, func.owner.name))
+    return () if answer is None else (answer,)
+
+
+def _name_of(func: Sym | Method) -> Key:
+    """Return what an unknown value is called that is called itself, be it read from an object."""
+    if isinstance(func, Sym):
+        return func.name
+    owner = func.owner
+    of = owner.address if isinstance(owner, Ref) else getattr(owner, "name", None)
+    return ("attribute", of, func.name)
 
 
 def _found_on(
