@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from graphlint.static import ir
 from graphlint.static.execute.attempts import attempt
 from graphlint.static.execute.autograd.accumulated import note_used
-from graphlint.static.execute.autograd.evaluations import FORWARD
 from graphlint.static.execute.autograd.frameworks import differentiate_step, is_differentiated
 from graphlint.static.execute.autograd.merge import Flow, Outcome, merge
 from graphlint.static.execute.executor import Executor
@@ -29,6 +28,7 @@ from graphlint.static.execute.paths.switches import (
     turns_gradients_on,
 )
 from graphlint.static.execute.paths.values import Class, Env, Func, Ref, Value
+from graphlint.static.knowledge.names import FORWARD
 from graphlint.static.relevance import FEW_FILES, Relevance, functions_in
 
 if TYPE_CHECKING:

@@ -105,6 +105,8 @@ AMBIGUOUS: Final = frozenset(
 )
 """Names of tensor methods that other objects have too: no hint that the receiver is a tensor."""
 
+FORWARD: Final = frozenset(("forward", "__call__"))
+"""Methods that run a module's forward pass."""
 EVALUATING: Final = frozenset(
     "evaluate evaluation eval validate validation valid val predict inference infer".split()
 )

@@ -21,14 +21,13 @@ from graphlint.static import ir
 from graphlint.static.execute.paths.graph import Leaf, reachable
 from graphlint.static.execute.paths.values import FALSE, Instance, Layer, NodeId, Ref, Sym, Value
 from graphlint.static.execute.records.records import site_of
-from graphlint.static.knowledge.names import EVALUATING, NEUTRAL_CONTEXTS
+from graphlint.static.knowledge.names import EVALUATING, FORWARD, NEUTRAL_CONTEXTS
 from graphlint.trace import Confidence, Doubt
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor
     from graphlint.static.execute.paths.state import State
 
-FORWARD = frozenset(("forward", "__call__"))
 CALLER_DECIDES = Doubt(Confidence.LIKELY, "whoever calls this may turn gradients off")
 CALLER_UNSEEN = Doubt(Confidence.POSSIBLE, "a caller that was not followed may turn gradients off")
 HOOKED = ("forward hook", None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static import ir
-from graphlint.static.execute.autograd.evaluations import CALLER_DECIDES, FORWARD
+from graphlint.static.execute.autograd.evaluations import CALLER_DECIDES
 from graphlint.static.execute.autograd.holders import goes_over_networks, renewal
 from graphlint.static.execute.autograd.looks import is_only_looked_at
 from graphlint.static.execute.paths.frames import Frame
@@ -18,6 +18,7 @@ from graphlint.static.execute.paths.graph import Node, plainly_reachable, reacha
 from graphlint.static.execute.paths.values import Address, Env, Key, NodeId, Value
 from graphlint.static.execute.records.records import site_of
 from graphlint.static.knowledge.facts import MAYBE, NO, YES
+from graphlint.static.knowledge.names import FORWARD
 from graphlint.trace import Confidence, Doubt, Hold, Keeping, Site
 
 if TYPE_CHECKING:

@@ -219,8 +219,8 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     if _too_deep(ex, state, function, call.values):
         ex.too_deep()
         results = unknown.call_unknown(ex, state, call, func)
-        for after, _ in results:
-            skip_call(after, call.node, func)
+        for after, value in results:
+            skip_call(after, call.node, func, value)
         return results
     if ex.steps.hurried and can_be_skipped(ex, state, func, call.values):
         ex.skip()

@@ -38,7 +38,7 @@ def give_up(ex: Executor, state: State, call: Invocation, func: Func) -> Results
     results = unknown.call_unknown(ex, state, call, called)
     for after, value in results:
         after.grad = grad
-        skip_call(after, call.node, func)
+        skip_call(after, call.node, func, value)
         if func.function.name == "__init__":
             made_of(after, func, value)
     return results

@@ -38,8 +38,11 @@ from graphlint.static.execute.paths.values import (
     Object,
     Ref,
     Sym,
+    Tensor,
+    Tuple,
     Value,
 )
+from graphlint.static.knowledge.names import FORWARD
 
 if TYPE_CHECKING:
     from graphlint.static.execute.paths.state import State
@@ -98,22 +101,42 @@ def skip_uses(state: State) -> None:
             state.grown.update(dict.fromkeys(_lists(state, found.attrs.values())))
 
 
-def skip_call(state: State, place: object, method: Func) -> None:
+def skip_call(state: State, place: object, method: Func, made: Value = NONE) -> None:
     """Leave open what a method that is not followed has set on its object.
 
     What unknown code made of tensors may have changed, and will share the graph of these still.
+    What a forward pass keeps beside what it has `made` is of one graph with that.
     """
     found = state.get(method.bound, Instance)
     if found is None or not isinstance(method.bound, Ref):
         return
     names = _written_by(state, found, method.function)
+    kept = _kept_with(state, found, method, made) & names
     forgotten: dict[str, Value] = {
         name: state.sym(place, node=value.node if isinstance(value, Sym) else None)
         for name, value in found.attrs.items()
-        if name in names
+        if name in names - kept
     }
+    if isinstance(made, Sym):
+        forgotten |= {name: state.sym(place, node=made.node) for name in sorted(kept)}
     if forgotten:
         state.put(method.bound, replace(found, attrs={**found.attrs, **forgotten}))
+
+
+def _kept_with(state: State, found: Instance, method: Func, made: Value) -> frozenset[str]:
+    """Return the attributes that may hold tensors of the graph that a forward pass has made."""
+    if method.function.name not in FORWARD or not isinstance(made, Sym) or made.node is None:
+        return frozenset()
+    return frozenset(
+        name
+        for name in _written_by(state, found, method.function)
+        if _may_hold_tensors(state, found.attrs.get(name, NONE))
+    )
+
+
+def _may_hold_tensors(state: State, value: Value) -> bool:
+    known = state.heap.get(value.address) if isinstance(value, Ref) else None
+    return value == NONE or isinstance(value, (Sym, Tuple)) or isinstance(known, (List, Tensor))
 
 
 def made_of(state: State, constructor: Func, made: Value) -> None:
