@@ -204,6 +204,9 @@ def note_cleared(ex: Executor, state: State) -> None:
     """Note that gradients are thrown away, so that no cycle leads through them any more."""
     state.attrs.pop(IN_LEAVES, None)
     state.facts["cleared", None] = True
+    for name, about in list(state.facts):
+        if name == "backward":
+            state.facts["looked through", about] = True
     for maker in _creating(state):
         ex.records.gradients.cleared.add(maker.site)
 
@@ -230,11 +233,13 @@ def note_step(state: State) -> None:
 def awaits_pass(state: State, root: NodeId) -> bool:
     """Whether a graph is made for a pass to come: none visited its root, and no optimizer stepped.
 
-    After a step a graph is handed on to be logged.
+    After a step a graph is handed on to be logged. A pass whose gradients were thrown away before a
+    step was made for a look at them, and not for training.
     """
     if ("stepped", None) in state.facts:
         return False
-    started = [n for name, about in state.facts if name == "backward" for n in about]
+    passes = [about for name, about in state.facts if name == "backward"]
+    started = [n for about in passes if ("looked through", about) not in state.facts for n in about]
     alive = [number for number in started if number in state.graph]
     return root not in reachable(state.graph, alive)
 
