@@ -16,6 +16,9 @@ def switches(
 ) -> dict[str, Value]:
     """Return the parameters to leave open, each with an unknown value.
 
+    They are switches, and those that are None by default, of which a function makes its passes
+    depend.
+
     Args:
         state: the state in the entry point's frame.
         function: what is called, None where there is nothing to call.
@@ -35,6 +38,8 @@ def _is_open(function: ir.Function, parameter: ir.Parameter, words: bool, zeros:
         return zeros and default.op == "USub"  # as in `every=-1`
     if not isinstance(default, ir.Const):
         return False
+    if default.value is None:
+        return parameter.name in _deciding(function)
     if isinstance(default.value, str):
         return words and parameter.name in _compared(function)
     return isinstance(default.value, bool) or (zeros and default.value == 0)
