@@ -25,7 +25,7 @@ from graphlint.static.execute.autograd.hooks import settle_hooks
 from graphlint.static.execute.autograd.leaks import settle_holds
 from graphlint.static.execute.autograd.merge import JOINED, NARROWED, Limits, Outcome, settle
 from graphlint.static.execute.paths.frames import Frame, Frames
-from graphlint.static.execute.paths.graph import reachable
+from graphlint.static.execute.paths.graph import handed_reachable, reachable
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import Tuple, Value
@@ -229,7 +229,7 @@ class Executor:
         """Note that graphs get out of what is analysed: whoever has them may visit them.
 
         What a forward pass returns is `for_use`: that is what the losses are made of. So is a loss
-        that no pass has started from yet.
+        that no pass has started from yet, unless its way to a graph is a guess.
         """
         values = list(values)
         note_escape(self, state, values)
@@ -237,7 +237,7 @@ class Executor:
         if not state.pending:
             return
         fresh = [root for root in roots if awaits_pass(state, root)]
-        useful = set(reachable(state.graph, roots if for_use else fresh))
+        useful = handed_reachable(state.graph, roots if for_use else fresh)
         for number in reachable(state.graph, roots):
             for keeper in state.kept.get(number, ()):
                 pending = state.pending.get(keeper)
