@@ -56,6 +56,8 @@ from graphlint.static.execute.paths.values import (
 GRAPHS_ONLY = 3
 """The level of comparison that leaves out all that leads to no graph."""
 DULL = ("dull",)
+_AS_THEY_ARE = frozenset((type(None), External, Module, Imported))
+"""The kinds of values that are forms of themselves."""
 Leads = tuple[list[Address], list[NodeId]]
 """The addresses and nodes that an object refers to."""
 
@@ -72,19 +74,21 @@ class _Parts:
 
     def value(self, value: Value | None) -> Any:
         """Return a hashable form of a value."""
-        kind = type(value)
+        kind = type(value)  # asked once: there are millions of values
         if kind is Ref:
             self.addresses.append(value.address)  # type: ignore[union-attr]
             return value
-        if isinstance(value, Const):
-            return self._const(value)
-        if isinstance(value, Sym):
-            if value.node is not None:
-                self.nodes.append(value.node)
+        if kind in _AS_THEY_ARE:
+            return value
+        if kind is Sym:
+            node: NodeId | None = value.node  # type: ignore[union-attr]
+            if node is not None:
+                self.nodes.append(node)
                 return value
             return DULL if self.level else value
-        if value is None or isinstance(value, (External, Module, Imported)):
-            return value
+        if isinstance(value, Const):
+            return self._const(value)
+        assert value is not None
         return (kind, *self._compound(value))
 
     def _const(self, value: Const) -> Any:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 ObjectT = TypeVar("ObjectT", bound=Object)
 MAX_DEPTH = 3
 """How deep containers are searched for tensors."""
+_HOLDERS = (Sym, Tuple, Ref)
+"""The kinds of values that hold tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +353,8 @@ class State:
 
     def nodes(self, value: Value | None) -> list[NodeId]:
         """Return the nodes that a value's tensors come from, each once."""
+        if not isinstance(value, _HOLDERS):
+            return []
         return list(dict.fromkeys(h for h in self.handles(value) if isinstance(h, int)))
 
     def touch(self, leaf: Leaf, place: Site) -> None:
