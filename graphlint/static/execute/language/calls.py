@@ -228,13 +228,31 @@ def enter(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
     if func.bound is not None and (is_abstract(function) or _is_left_out(state, func)):
         method = Method(func.bound, function.name)
         return unknown.call_unknown(ex, state, call, method)
-    if not ex.shares(function) or takes_body(state, call.node, func):
+    if takes_body(state, call.node, func):
         return _run(ex, state, call, func)
-    aside = state.fork()
-    place = (state.frame, call.node)
+    return _run_or_give_up(ex, state, call, func)
+
+
+def _run_or_give_up(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
+    """Run a function; give it up where it takes more than its share of the steps.
+
+    So is one that always raises, where passes are looked for that were missed: real programs don't
+    end there, but something was taken for what it is not.
+    """
+    function, shares = func.function, ex.shares(func.function)
+    returns = ex.again and call.node is not function and not _refuses(function)
+    if not (shares or returns):
+        return _run(ex, state, call, func)
+    aside, place = state.fork(), (state.frame, call.node)
+
+    def run() -> Results:
+        return _run(ex, state, call, func)
+
     more = ex.sets_up(function)
-    followed = ex.steps.within_share(function, place, lambda: _run(ex, state, call, func), more)
-    return give_up(ex, aside, call, func) if followed is None else followed
+    followed = ex.steps.within_share(function, place, run, more) if shares else run()
+    if followed is None or (returns and not followed):
+        return give_up(ex, aside, call, func)
+    return followed
 
 
 def _run(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
@@ -267,6 +285,11 @@ def _is_left_out(state: State, func: Func) -> bool:
     methods are there for subclasses to fill in.
     """
     return in_entry(state) and not func.function.body
+
+
+def _refuses(function: ir.Function) -> bool:
+    """Whether a function is there to raise an exception."""
+    return bool(function.body) and isinstance(function.body[-1], ir.Raise)
 
 
 def is_abstract(function: ir.Function) -> bool:
