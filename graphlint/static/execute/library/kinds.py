@@ -48,7 +48,11 @@ def _is_of(state: State, value: Value, kind: Value) -> bool | None:
     actual = _kinds_of(state, value)
     if actual is None or not isinstance(kind, External):
         return None
-    return kind.name.rpartition(".")[2] in actual
+    asked = kind.name.rpartition(".")[2]
+    tensor = state.get(value, Tensor)
+    if asked == "Parameter" and tensor is not None and tensor.leaf is not None:
+        return None  # a tensor that wants gradients may be one
+    return asked in actual
 
 
 def _is_of_program(state: State, value: Value, kind: Ref) -> bool | None:
