@@ -10,8 +10,13 @@ from graphlint.static import ir
 REMOVING = frozenset("pop popleft popitem clear remove".split())
 GROWING = frozenset("append appendleft extend insert update add push put".split())
 """Methods that add to a container, or to a meter."""
-JOINING = frozenset("add cat concat concatenate hstack vstack stack lerp".split())
+JOINING = frozenset(
+    "add sub mul cat concat concatenate hstack vstack stack lerp maximum minimum fmax fmin "
+    "logaddexp".split()
+)
 """Functions that make one tensor of several, and keep the graph of each."""
+OF_TWO = frozenset(("max", "min"))
+"""Functions of torch that do so where they are given two tensors; Python's return one of these."""
 PARAMETERS = frozenset("named_parameters parameters state_dict".split())
 
 
@@ -66,9 +71,16 @@ def _terms(made: ir.Expr) -> Iterable[ir.Expr]:
         return made.left, made.right
     if isinstance(made, ir.IfElse):
         return made.body, made.orelse
-    if isinstance(made, ir.Call) and _name(made.func) in JOINING:
-        return made.args
+    if isinstance(made, ir.Call) and _joins(made):
+        return (made.func.value, *made.args) if isinstance(made.func, ir.Attribute) else made.args
     return made.items if isinstance(made, ir.Sequence) else ()
+
+
+def _joins(made: ir.Call) -> bool:
+    """Whether a call makes one tensor of several: a function of torch, or a method of one."""
+    name = _name(made.func)
+    of_two = name in OF_TWO and isinstance(made.func, ir.Attribute) and len(made.args) == 2
+    return name in JOINING or of_two
 
 
 def _mentioned(term: ir.Expr) -> set[str]:

@@ -35,11 +35,14 @@ if TYPE_CHECKING:
 
 
 def note_sum(ex: Executor, state: State, node: ir.AugAssign, right: Value, total: Value) -> None:
-    """Note `total += loss`."""
+    """Note `total += loss`, and `mean += (loss - mean) / count`."""
     if node.op in ("Add", "Sub"):
         called = names_of(state, node.value, (right,))
         note_mixed(ex, state, node, (right,))
-        _note_summand(ex, state, node, written(node.target), right, total, called)
+        added = state.nodes(right)
+        if is_rebuilt(node.target, node.value):
+            added = _terms_of(state, node, node.value, added).added
+        _note_summand(ex, state, node, written(node.target), added, total, called)
 
 
 def note_added_in_place(
@@ -48,7 +51,7 @@ def note_added_in_place(
     """Note `total.add_(loss)`."""
     if name in ("add_", "sub_") and args:
         called = names_of(state, node, args)
-        _note_summand(ex, state, node, container_name(node), args[0], total, called)
+        _note_summand(ex, state, node, container_name(node), state.nodes(args[0]), total, called)
 
 
 def _note_summand(
@@ -56,14 +59,13 @@ def _note_summand(
     state: State,
     node: ir.Node,
     name: str,
-    added: Value,
+    added: Sequence[NodeId],
     total: Value,
     called: tuple[Key, ...],
 ) -> None:
-    fresh = state.nodes(added) if state.frame.loops else []
-    if fresh:
+    if added and state.frame.loops:
         nodes = state.nodes(total)
-        note(ex, state, held_here(state, node, Keeping.SUM, name, nodes, fresh, called), nodes)
+        note(ex, state, held_here(state, node, Keeping.SUM, name, nodes, added, called), nodes)
 
 
 def note_rebuilt(
