@@ -61,7 +61,8 @@ DATA_METHODS: Final = frozenset(
     parse_args parse_known_args sample next next_batch get get_batch batch fetch read load reset
     step pop popleft choice shuffle keys values items split join format strip lower upper startswith
     endswith encode decode copy index count generate_batch draw rand randn randint randperm zeros
-    ones empty eye arange linspace
+    ones empty eye arange linspace sample_batch random_batch sample_minibatch get_minibatch
+    sample_transitions sample_buffer sample_data get_data load_data next_data
     """.split()
 )
 """Methods of unknown objects that yield data, not results of a differentiable computation."""
