@@ -13,6 +13,7 @@ from graphlint.static.execute.autograd.evaluations import note_dead
 from graphlint.static.execute.paths.keys import GRAPHS_ONLY, Reach, graph_key, reach, scene_key
 from graphlint.static.execute.paths.state import Pending, State
 from graphlint.static.execute.paths.values import (
+    NONE,
     Address,
     Const,
     Dict,
@@ -22,7 +23,9 @@ from graphlint.static.execute.paths.values import (
     Layer,
     List,
     NodeId,
+    Ref,
     Sym,
+    Tensor,
     Tuple,
     Value,
 )
@@ -183,36 +186,45 @@ def _widen(survivor: State, other: State, addresses: Iterable[Address]) -> None:
             continue
         if isinstance(mine, Env) and isinstance(theirs, Env):
             unlike = {name: Sym(("either", survivor.frame, address, name)) for name in theirs.vars}
-            blended = _blend(survivor, address, mine.vars, theirs.vars)
+            blended = _blend(survivor, other, address, mine.vars, theirs.vars)
             survivor.heap[address] = replace(mine, vars={**unlike, **blended})
         elif isinstance(mine, Instance) and isinstance(theirs, Instance):
             survivor.heap[address] = replace(
-                mine, attrs=_blend(survivor, address, mine.attrs, theirs.attrs)
+                mine, attrs=_blend(survivor, other, address, mine.attrs, theirs.attrs)
             )
         elif isinstance(mine, Layer) and isinstance(theirs, Layer):
             survivor.heap[address] = replace(
-                mine, attrs=_blend(survivor, address, mine.attrs, theirs.attrs)
+                mine, attrs=_blend(survivor, other, address, mine.attrs, theirs.attrs)
             )
         elif isinstance(mine, Dict) and isinstance(theirs, Dict):
             survivor.heap[address] = replace(
-                mine, items=_blend(survivor, address, mine.items, theirs.items)
+                mine, items=_blend(survivor, other, address, mine.items, theirs.items)
             )
         elif isinstance(mine, List) and isinstance(theirs, List):
             pairs = zip(mine.items, theirs.items, strict=False)
-            items = tuple([_either(survivor, address, i, a, b) for i, (a, b) in enumerate(pairs)])
+            items = tuple(
+                [_either(survivor, other, address, i, a, b) for i, (a, b) in enumerate(pairs)]
+            )
             survivor.heap[address] = replace(mine, items=items)
 
 
-def _blend(at: State, address: Address, mine: Any, theirs: Any) -> dict[Any, Value]:
+def _blend(at: State, other: State, address: Address, mine: Any, theirs: Any) -> dict[Any, Value]:
     blended = {
-        name: _either(at, address, name, value, theirs.get(name, value))
+        name: _either(at, other, address, name, value, theirs.get(name, value))
         for name, value in mine.items()
     }
     dull = {name: value for name, value in theirs.items() if _is_plain(value)}
     return {**dull, **blended}
 
 
-def _either(at: State, address: Address, slot: Any, mine: Value, theirs: Value) -> Value:
+def _either(
+    at: State, other: State, address: Address, slot: Any, mine: Value, theirs: Value
+) -> Value:
+    """Return what stands for two values: a tensor without a graph for itself or None."""
+    tensor = other.get(theirs, Tensor) if mine == NONE else None
+    if tensor is not None and tensor.node is None and isinstance(theirs, Ref):
+        at.heap.setdefault(theirs.address, tensor)
+        return theirs
     differ = mine is not theirs and (type(mine), mine) != (type(theirs), theirs)
     if type(mine) is type(theirs) is Const:
         differ = (type(mine.value), mine.value) != (type(theirs.value), theirs.value)

@@ -157,7 +157,8 @@ def try_stmt(ex: Executor, node: ir.Try, state: State) -> list[Outcome]:
     """Run `try`: handlers run for what the body raises, and for what it might have raised.
 
     Anything in the body may raise. One more path therefore runs each handler from the state before
-    the body, unless all that a handler does is to raise again, or nothing that it catches is raised.
+    the body, unless all that a handler does is to raise again, or the body raises nothing of what
+    it catches.
     """
     outcomes: list[Outcome] = []
     may_raise = bool(node.handlers) and not never_lacks(state, node.body, node.handlers)
