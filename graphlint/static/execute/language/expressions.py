@@ -12,7 +12,7 @@ from graphlint.static.execute.language import calls
 from graphlint.static.execute.language.comparisons import comparison
 from graphlint.static.execute.language.comprehensions import comprehension
 from graphlint.static.execute.language.operators import own_arithmetic, own_sign
-from graphlint.static.execute.language.unbound import is_unbound
+from graphlint.static.execute.language.unbound import is_unbound, is_unset
 from graphlint.static.execute.library import containers, subscripts
 from graphlint.static.execute.library.attributes import get_attribute
 from graphlint.static.execute.library.dictionaries import UNKNOWN, overlaid
@@ -22,6 +22,7 @@ from graphlint.static.execute.library.items import every
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.paths.branches import negate, truth
 from graphlint.static.execute.paths.generators import is_sent_to, note_yield, run_managed
+from graphlint.static.execute.paths.implied import is_weighed
 from graphlint.static.execute.paths.numbers import (
     arithmetic,
     depends_on_position,
@@ -80,11 +81,13 @@ def _name(ex: Executor, node: ir.Name, state: State) -> Results:
 
 
 def _attribute(ex: Executor, node: ir.Attribute, state: State) -> Results:
-    return [
-        result
-        for after, owner in ex.eval(node.value, state)
-        for result in get_attribute(ex, after, node, owner, node.name)
-    ]
+    results: Results = []
+    for after, owner in ex.eval(node.value, state):
+        if is_unset(after, owner, node.name):
+            ex.raised(after)
+        else:
+            results += get_attribute(ex, after, node, owner, node.name)
+    return results
 
 
 def _text(ex: Executor, node: ir.Text, state: State) -> Results:
@@ -216,7 +219,15 @@ def binary(ex: Executor, state: State, node: ir.Node, op: str, left: Value, righ
         return state.new(node, overlaid(state, node, below, above))
     if _is_list(state, left) or _is_list(state, right):
         return _join(ex, state, node, op, left, right)
+    if op == "Mult" and (_is_nothing_of(state, left, right) or _is_nothing_of(state, right, left)):
+        return Const(0)
     return arithmetic(op, left, right) or Sym(("number", op, name_of(left), name_of(right)))
+
+
+def _is_nothing_of(state: State, zero: Value, weight: Value) -> bool:
+    """Whether a zero is multiplied by what is known for a number, if not for which."""
+    is_zero = is_exact(zero) and is_number(zero) and zero.value == 0
+    return is_zero and isinstance(weight, Sym) and is_weighed(state.conds, weight.name)
 
 
 def _is_tensorish(state: State, value: Value) -> bool:

@@ -4,16 +4,20 @@
 whatever words the two conditions are written. What runs under `try` may have been cut short
 anywhere, so that the variables that it sets are left alone, and so are those that anything but an
 assignment binds.
+
+So it is with the attributes that a constructor alone sets, in branches: an object that was made
+without optimizers is never trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from graphlint.static import ir
+from graphlint.static.execute.paths.classes import members
 from graphlint.static.execute.paths.state import State
-from graphlint.static.execute.paths.values import Const
+from graphlint.static.execute.paths.values import Const, Func, Instance, Value
 
 BRANCHING = (ir.If, ir.For, ir.While, ir.With)
 
@@ -93,3 +97,69 @@ def _names(target: ir.Expr) -> Iterator[str]:
     elif isinstance(target, ir.Sequence):
         for item in target.items:
             yield from _names(item)
+
+
+# -------------------------------------------------------------------------------- attributes
+def is_unset(state: State, owner: Value, name: str) -> bool:
+    """Whether an object lacks an attribute that only its constructor sets, in branches.
+
+    That the object has all that the constructor sets in any case says that it was run to its end.
+    """
+    found = state.get(owner, Instance)
+    if found is None or found.opaque or name in found.attrs:
+        return False
+    classes = list(members(state, found.cls))
+    if any(name in cls.members for cls in classes):
+        return False
+    own = [m.function for cls in classes for m in cls.members.values() if isinstance(m, Func)]
+    setting = [function for function in own if name in function.mentions.writes]
+    if len(setting) != 1 or setting[0].name != "__init__" or any(map(_sets_by_name, own)):
+        return False
+    always, sometimes = _attributes_set(setting[0])
+    return name in sometimes and bool(always) and always <= found.attrs.keys()
+
+
+def _sets_by_name(function: ir.Function) -> bool:
+    """Whether a function may set attributes whose names it does not mention."""
+    names = function.mentions.calls | function.mentions.reads
+    return function.name in ("__getattr__", "__getattribute__") or not names.isdisjoint(
+        ("setattr", "__dict__", "vars")
+    )
+
+
+@lru_cache(maxsize=256)
+def _attributes_set(constructor: ir.Function) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the attributes that a constructor sets in any case, and in branches.
+
+    What it sets in loops or under `try` is neither.
+    """
+    own = constructor.parameters[0].name if constructor.parameters else ""
+    always = frozenset(_attributes(constructor.body, own))
+    branches = (each for each in constructor.body if isinstance(each, ir.If))
+    sometimes = frozenset(name for branch in branches for name in _in_branches(branch, own))
+    other = frozenset(
+        name
+        for each in constructor.body
+        if not isinstance(each, (ir.If, ir.Assign))
+        for name in _attributes(_statements((each,)), own)
+    )
+    return always, sometimes - always - other
+
+
+def _in_branches(branch: ir.If, own: str) -> Iterator[str]:
+    for block in (branch.body, branch.orelse):
+        yield from _attributes(block, own)
+        for each in block:
+            if isinstance(each, ir.If):
+                yield from _in_branches(each, own)
+
+
+def _attributes(statements: Iterable[ir.Stmt], own: str) -> Iterator[str]:
+    """Walk the attributes of an object that some assignments set."""
+    for each in statements:
+        for target in each.targets if isinstance(each, ir.Assign) else ():
+            items = target.items if isinstance(target, ir.Sequence) else (target,)
+            for item in items:
+                if isinstance(item, ir.Attribute) and isinstance(item.value, ir.Name):
+                    if item.value.id == own:
+                        yield item.name

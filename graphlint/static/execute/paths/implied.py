@@ -121,3 +121,8 @@ def _is_constant(name: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_weighed(conds: dict[Key, bool], name: Key) -> bool:
+    """Whether a path has compared an unknown with a number, as one does with weights and counts."""
+    return any(_is_number(fact.value) for fact, _ in _facts(conds, name))
