@@ -35,6 +35,9 @@ GRAPHLESS: Final = frozenset(
 )
 """Libraries that know nothing of graphs: what they return has none, and they keep none."""
 
+MODULE_LOADERS: Final = frozenset(("importlib.import_module", "__import__"))
+"""Functions that return a module by its name."""
+
 RISKY: Final = (
     "step",
     "backward",

@@ -17,7 +17,7 @@ from graphlint.static.execute.library.kinds import is_a
 from graphlint.static.execute.library.ops import apply_op, has_graph, is_tensor
 from graphlint.static.execute.library.picking import pick
 from graphlint.static.execute.library.subscripts import dict_key
-from graphlint.static.execute.library.unknown import call_unknown
+from graphlint.static.execute.library.unknown import MODULE, call_unknown
 from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.classes import find_method
 from graphlint.static.execute.paths.invocation import Invocation
@@ -252,6 +252,7 @@ def _getattr(ex: Executor, state: State, call: Invocation) -> Results:
             return known or [(state, args[2])]
         return get_attribute(ex, state, call.node, args[0], args[1].value)
     of_module = bool(args) and isinstance(args[0], (Module, External))
+    of_module |= bool(args) and isinstance(args[0], Sym) and args[0].name[0] == MODULE
     return [(state, state.sym(call.node, "member" if of_module else "made"))]
 
 

@@ -43,6 +43,7 @@ from graphlint.static.knowledge.names import (
     DATA_MAKERS,
     DATA_METHODS,
     GRAPHLESS,
+    MODULE_LOADERS,
     OBJECTS,
     RISKY,
     SINKS,
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 
 CLASS_NAME = re.compile(r"_?[A-Z][A-Za-z0-9]*[a-z]")
 """How the names of classes begin: what calling one returns is an object, and no loss."""
+MODULE = "module"
+"""Marks a module that a program loads by a name, as `importlib.import_module` does."""
 MAKING = ("make", "build", "create", "load", "define", "init", "setup", "clone")
 """How the names of functions begin that return an object, and no loss."""
 MADE_OPTIMIZER = re.compile("^_*(get|make|build|create|init|setup|set_up|configure).*optimi[sz]er")
@@ -73,6 +76,8 @@ def call_unknown(ex: Executor, state: State, call: Invocation, func: Value) -> R
         return [(state, state.sym(call.node, PLAIN))]
     given = call.values
     name = called_name(func)
+    if isinstance(func, External) and func.name in MODULE_LOADERS:
+        return [(state, state.sym(call.node, MODULE))]
     if isinstance(func, External) and (func.name.startswith(TRANSFORMS) or func.name in OBJECTS):
         return [(state, state.sym(call.node, PLAIN))]
     if name not in SINKS:
@@ -358,7 +363,7 @@ def _own_leaves(state: State, func: Value, name: str) -> frozenset[Leaf]:
         return frozenset() if is_member(func) else frozenset((("unknown", func.name),))
     if isinstance(func, Method) and name not in DATA_METHODS:
         if isinstance(func.owner, Sym):
-            named = func.owner.name[0] == "global"  # a library, whose functions own nothing
+            named = func.owner.name[0] in ("global", MODULE)  # its functions own nothing
             makes = CLASS_NAME.match(name) or name.isupper() or name.startswith(MAKING)
             return frozenset() if named and makes else frozenset((("unknown", func.owner.name),))
         if state.get(func.owner, Instance):
