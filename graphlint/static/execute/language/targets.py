@@ -83,9 +83,11 @@ def _spread(
         end = max(len(values) - behind, star)
         middle = state.new(place, List(tuple(values[star:end]), known.length))
         values = [*values[:star], middle, *values[end:]]
+    parts = len({tuple(state.nodes(each)) for each in values}) == 1 < len(values)
     while len(values) < len(targets):
         last = values[-1] if known.length is not None and values else state.sym(place, "item")
-        suppose_picked(state, last)
+        if not parts:  # of one tensor, which have its graph, whichever it is
+            suppose_picked(state, last)
         values.append(last)
     return values[: len(targets)]
 
