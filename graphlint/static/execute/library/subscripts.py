@@ -193,8 +193,8 @@ def _of_layer(state: State, node: ir.Node, found: Layer, index: Value) -> Result
     if isinstance(index, Const):
         if index.value in found.keys:
             return [(state, children[found.keys.index(index.value)])]
-        if isinstance(index.value, int) and -len(children) <= index.value < len(children):
-            return [(state, children[index.value])]
+        if isinstance(index.value, int) and children:  # of many layers the last stand for more
+            return [(state, children[max(-len(children), min(index.value, len(children) - 1))])]
     if is_slice(index):
         bounds = _bounds(index)
         kept = (
