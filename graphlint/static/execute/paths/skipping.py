@@ -20,7 +20,7 @@ time: much may have happened to them in between.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -129,9 +129,19 @@ def _kept_with(state: State, found: Instance, method: Func, made: Value) -> froz
         return frozenset()
     return frozenset(
         name
-        for name in _written_by(state, found, method.function)
+        for name in _always_written(method.function.body)
         if _may_hold_tensors(state, found.attrs.get(name, NONE))
     )
+
+
+def _always_written(block: Sequence[ir.Stmt]) -> Iterator[str]:
+    """Walk the attributes that statements set each time: one set in a branch is made just once."""
+    for statement in block:
+        if isinstance(statement, ir.Assign):
+            targets = [n for target in statement.targets for n in ir.walk(target)]
+            yield from (node.name for node in targets if isinstance(node, ir.Attribute))
+        elif isinstance(statement, ir.With):
+            yield from _always_written(statement.body)
 
 
 def _may_hold_tensors(state: State, value: Value) -> bool:
