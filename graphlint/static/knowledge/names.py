@@ -89,6 +89,9 @@ DATA_MAKERS: Final = frozenset(
 )
 """Names of what makes or changes data, and has no parameters."""
 
+DATA_MAKING: Final = ("preprocess", "tokeniz", "collat")
+"""Parts of other such names."""
+
 QUIET_METHODS: Final = frozenset(
     """
     zero_grad close flush start stop seed save add_module register_buffer

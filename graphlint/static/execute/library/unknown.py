@@ -41,6 +41,7 @@ from graphlint.static.execute.paths.values import (
 from graphlint.static.knowledge.facts import MAYBE
 from graphlint.static.knowledge.names import (
     DATA_MAKERS,
+    DATA_MAKING,
     DATA_METHODS,
     GRAPHLESS,
     MODULE_LOADERS,
@@ -320,7 +321,8 @@ def _makes_data(node: ir.Node, func: Value) -> bool:
     written = node.func if isinstance(node, ir.Call) else None
     name = written.name if isinstance(written, ir.Attribute) else ""
     name = written.id if isinstance(written, ir.Name) else name
-    return name.lower() in DATA_MAKERS or _is_plain(func)
+    name = name.lower()
+    return name in DATA_MAKERS or any(p in name for p in DATA_MAKING) or _is_plain(func)
 
 
 def _is_plain(func: Value) -> bool:
