@@ -3,8 +3,8 @@
 Nothing imports what stands further up (an import contract sees to that):
 
 * `run` puts the executor together and runs files.
-* `entries` decides what is run, within which budget (`attempts`), `missed` and `unrepeated` what is
-  run once more.
+* `entries` decides what is run, within which budget (`attempts`), `missed`, `headed` and
+  `unrepeated` what is run once more.
 * `language/` evaluates expressions and runs statements, calls and loops.
 * `library/` knows what functions and objects of Python and PyTorch do.
 * `executor` is what all of these share, and how they reach each other; `steps` is its budget.

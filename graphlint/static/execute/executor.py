@@ -24,6 +24,7 @@ from graphlint.static.execute.autograd.gradients import (
 from graphlint.static.execute.autograd.hooks import settle_hooks
 from graphlint.static.execute.autograd.leaks import settle_holds
 from graphlint.static.execute.autograd.merge import JOINED, NARROWED, Limits, Outcome, settle
+from graphlint.static.execute.paths.ahead import Ahead
 from graphlint.static.execute.paths.frames import Frame, Frames
 from graphlint.static.execute.paths.graph import handed_reachable, reachable
 from graphlint.static.execute.paths.invocation import Invocation
@@ -71,6 +72,7 @@ class Executor:
         self.called: set[ir.Function] = set()
         self.running_callbacks: set[ir.Function] = set()
         self.again = False  # the file is run once more, for passes that were not met
+        self.ahead: Ahead | None = None  # a pass that is looked for, on the way that leads there
         self.asked: dict[
             tuple[ir.Node, ir.Node], frozenset[int]
         ] = {}  # the iterations that loops ask for

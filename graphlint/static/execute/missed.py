@@ -44,7 +44,7 @@ def run_missed(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance) 
     for module in modules:
         missed = _missed(ex, module)
         if missed:
-            _run_again(ex, module, relevant, missed)
+            run_again(ex, module, relevant, missed)
         for outer in functions_in(module.body) if missed else ():
             inside = [inner for inner in _within(outer) if inner.qualname in missed]
             if inside:
@@ -60,13 +60,18 @@ def _missed(ex: Executor, module: ir.Module) -> frozenset[str]:
 
     Whether a flag that is no constant is on is known where its function was called.
     """
+    return frozenset(call.function for call in missed_calls(ex, module))
+
+
+def missed_calls(ex: Executor, module: ir.Module) -> list[ir.FlaggedCall]:
+    """Return the calls that keep graphs, and of which none was followed."""
     called = {f.qualname for f in ex.called if f.filename == module.filename}
-    return frozenset(
-        call.function
+    return [
+        call
         for call in module.flagged
         if (call.retain == "True" or (call.retain not in OFF and call.function not in called))
         and not ex.records.followed(Site(module.filename, call.span))
-    )
+    ]
 
 
 def _leading_to(ex: Executor, modules: Sequence[ir.Module]) -> Callable[[ir.Function], bool]:
@@ -78,9 +83,7 @@ def _leading_to(ex: Executor, modules: Sequence[ir.Module]) -> Callable[[ir.Func
     return lambda function: function.qualname in paths or callers.reaches(function)
 
 
-def _run_again(
-    ex: Executor, module: ir.Module, relevant: Relevance, missed: frozenset[str]
-) -> None:
+def run_again(ex: Executor, module: ir.Module, relevant: Relevance, missed: frozenset[str]) -> None:
     """Run what callers ran out of steps for once more, each on its own.
 
     The methods of a class are run together, as they share its objects.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from graphlint.static import ir
 from graphlint.static.execute.entries import run_program
 from graphlint.static.execute.executor import Executor
+from graphlint.static.execute.headed import run_headed
 from graphlint.static.execute.language.calls import invoke
 from graphlint.static.execute.language.definitions import RUN_DEFINITIONS
 from graphlint.static.execute.language.expressions import EVALUATE
@@ -42,6 +43,7 @@ def execute(
     ex.relevance = Relevance(modules, project, ex.backward_functions.last)
     run_program(ex, modules, ex.relevance)
     run_missed(ex, modules, ex.relevance)
+    run_headed(ex, modules, ex.relevance)
     run_unrepeated(ex, modules, ex.relevance)
     return ex.records.to_trace(calls), ex.failures
 

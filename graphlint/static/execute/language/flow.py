@@ -11,6 +11,7 @@ from graphlint.static.execute.autograd.evaluations import (
     note_unknown_context,
 )
 from graphlint.static.execute.autograd.merge import BREAK, CONTINUE, NEXT, Flow, Outcome, merge
+from graphlint.static.execute.language.ahead import lead_ahead
 from graphlint.static.execute.language.loops import for_stmt, while_stmt
 from graphlint.static.execute.language.reporting import only_reports
 from graphlint.static.execute.language.statements import run_block
@@ -49,7 +50,7 @@ def if_stmt(ex: Executor, node: ir.If, state: State) -> list[Outcome]:
             _forget_unlike(undecided, ways[1][0])
             outcomes += run_block(ex, node.body, undecided)
             continue
-        for decided, way in ways:
+        for decided, way in lead_ahead(ex, node, test, ways):
             note_supposition(decided, node.test, test, way)
             outcomes += run_block(ex, node.body if way else node.orelse, decided)
     return merge(ex, outcomes)
