@@ -311,16 +311,32 @@ class Try(Stmt):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Capture(Node):
+    """A name that a pattern binds, and the way to its value from the subject.
+
+    Each step is an item's key (`[0]`, `["loss"]`), an attribute's name, or the number of a field.
+    """
+
+    name: str
+    steps: tuple[tuple[str, int | str | None], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Case(Node):
     """`case pattern if guard: body`.
 
-    `test` is the pattern's value where it compares with one (`case "train":`), `always` says that
-    the pattern matches everything, `names` are the names that it binds.
+    `tests` are the pattern's values where it compares with some (`case "train":`), `always` says
+    that the pattern matches everything, `names` are what it binds. `kind` is the class of a pattern
+    such as `Tensor()`, and `kind_alone` says that it asks for nothing else. `shape` is what a
+    pattern takes apart: "Sequence" or "Mapping", "" for others.
     """
 
     tests: tuple[Expr, ...]
     always: bool
-    names: tuple[str, ...]
+    kind: Expr | None
+    kind_alone: bool
+    shape: str
+    names: tuple[Capture, ...]
     guard: Expr | None
     body: Block
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphlint.static import ir
 from graphlint.static.lower.expressions import ExpressionLowering, Noted
+from graphlint.static.lower.patterns import SHAPES, captures
 
 
 class Lowering(ExpressionLowering):
@@ -97,21 +98,20 @@ class Lowering(ExpressionLowering):
 
     def _case(self, node: ast.match_case) -> ir.Case:
         pattern = node.pattern
-        bound = [
-            name
-            for part in ast.walk(pattern)
-            for name in (getattr(part, "name", None), getattr(part, "rest", None))
-            if isinstance(name, str)
-        ]
+        place = self.places.of(pattern)
         options = pattern.patterns if isinstance(pattern, ast.MatchOr) else [pattern]
         tests = [self._pattern(option) for option in options]
         known = tuple([test for test in tests if test is not None])
-        always = isinstance(pattern, ast.MatchAs) and pattern.pattern is None
+        inner = pattern.pattern if isinstance(pattern, ast.MatchAs) and pattern.pattern else pattern
+        of_class = inner if isinstance(inner, ast.MatchClass) else None
         return ir.Case(
-            self.places.of(pattern),
+            place,
             known if len(known) == len(tests) else (),
-            always,
-            tuple(bound),
+            isinstance(pattern, ast.MatchAs) and pattern.pattern is None,
+            self.expr(of_class.cls) if of_class else None,
+            of_class is not None and not (of_class.patterns or of_class.kwd_patterns),
+            SHAPES.get(type(inner), ""),
+            tuple([ir.Capture(place, name, steps) for name, steps in captures(pattern, ())]),
             self.maybe(node.guard),
             self.block(node.body),
         )

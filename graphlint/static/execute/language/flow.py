@@ -1,4 +1,4 @@
-"""Statements with blocks: branches, `with`, `try` and `match`."""
+"""Statements with blocks: branches, `with` and `try`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from graphlint.static.execute.autograd.evaluations import (
 from graphlint.static.execute.autograd.merge import BREAK, CONTINUE, NEXT, Flow, Outcome, merge
 from graphlint.static.execute.language.ahead import lead_ahead
 from graphlint.static.execute.language.loops import for_stmt, while_stmt
+from graphlint.static.execute.language.matching import match_stmt
 from graphlint.static.execute.language.reporting import only_reports
 from graphlint.static.execute.language.statements import run_block
 from graphlint.static.execute.language.targets import assign
@@ -22,7 +23,6 @@ from graphlint.static.execute.paths.branches import truth
 from graphlint.static.execute.paths.classes import find_method
 from graphlint.static.execute.paths.generators import MANAGED, offer, restore
 from graphlint.static.execute.paths.invocation import Invocation
-from graphlint.static.execute.paths.numbers import compare
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.suppositions import note_supposition
 from graphlint.static.execute.paths.values import (
@@ -153,7 +153,7 @@ def _exit(
     return [(state, flow)]
 
 
-# ------------------------------------------------------------------------------ try, match
+# ------------------------------------------------------------------------------------- try
 def try_stmt(ex: Executor, node: ir.Try, state: State) -> list[Outcome]:
     """Run `try`: handlers run for what the body raises, and for what it might have raised.
 
@@ -197,60 +197,6 @@ def _finally(ex: Executor, node: ir.Try, outcomes: list[Outcome]) -> list[Outcom
             after.temps = temps
             ended.append((after, flow if last is NEXT else last))
     return ended
-
-
-def match_stmt(ex: Executor, node: ir.Match, state: State) -> list[Outcome]:
-    """Run `match`: a pattern that compares with values is a condition, another may match or not."""
-    outcomes: list[Outcome] = []
-    for after, subject in ex.eval(node.subject, state):
-        open_paths = [after]
-        for case in node.cases:
-            following: list[State] = []
-            for path in open_paths:
-                for decided, way in _matches(ex, case, path, subject):
-                    if way:
-                        outcomes += run_block(ex, case.body, decided)
-                    else:
-                        following.append(decided)
-            open_paths = following
-        outcomes += [(path, NEXT) for path in open_paths]
-    return merge(ex, outcomes)
-
-
-def _matches(ex: Executor, case: ir.Case, state: State, subject: Value) -> list[tuple[State, bool]]:
-    paths = _pattern_matches(ex, case, state, subject)
-    results = [(path, False) for path, way in paths if not way]
-    for path in [path for path, way in paths if way]:
-        for name in case.names:
-            path.bind(name, subject if case.always else path.sym(case, name))
-        if case.guard is None:
-            results.append((path, True))
-            continue
-        for after, value in ex.eval(case.guard, path):
-            results += truth(after, value)
-    return results
-
-
-def _pattern_matches(
-    ex: Executor, case: ir.Case, state: State, subject: Value
-) -> list[tuple[State, bool]]:
-    if case.always:
-        return [(state, True)]
-    if not case.tests:
-        return truth(state, state.sym(case, "match"))
-    results: list[tuple[State, bool]] = []
-    open_paths = [state]
-    for test in case.tests:
-        following: list[State] = []
-        for path in open_paths:
-            for after, value in ex.eval(test, path):
-                for decided, way in truth(after, compare(after, "Eq", subject, value)):
-                    if way:
-                        results.append((decided, True))
-                    else:
-                        following.append(decided)
-        open_paths = following
-    return [*results, *((path, False) for path in open_paths)]
 
 
 RUN_FLOW: dict[type, Callable[..., list[Outcome]]] = {
