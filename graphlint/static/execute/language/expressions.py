@@ -209,14 +209,14 @@ def _binary(ex: Executor, node: ir.Binary, state: State) -> Results:
 
 def binary(ex: Executor, state: State, node: ir.Node, op: str, left: Value, right: Value) -> Value:
     """Compute `left op right` for whatever the two are."""
+    if op == "BitOr" and (state.get(left, Dict) or state.get(right, Dict)):
+        below, above = (state.get(value, Dict) or UNKNOWN for value in (left, right))
+        return state.new(node, overlaid(state, node, below, above))
     if _is_tensorish(state, left) or _is_tensorish(state, right):
         if not (_is_list(state, left) or _is_list(state, right)):
             if op in REFLECTED and not _is_tensorish(state, left):
                 return apply_op(ex, state, node, REFLECTED[op], (right, left))
             return apply_op(ex, state, node, OPERATORS.get(op, "floor_divide"), (left, right))
-    if op == "BitOr" and (state.get(left, Dict) or state.get(right, Dict)):
-        below, above = (state.get(value, Dict) or UNKNOWN for value in (left, right))
-        return state.new(node, overlaid(state, node, below, above))
     if _is_list(state, left) or _is_list(state, right):
         return _join(ex, state, node, op, left, right)
     if op == "Mult" and (_is_nothing_of(state, left, right) or _is_nothing_of(state, right, left)):

@@ -58,7 +58,8 @@ def instantiate(ex: Executor, state: State, call: Invocation, cls: Ref) -> Resul
         return [(state, made)]
     if method is None:
         state.put(made, Instance(cls.address, _generated_fields(state, made, call), opaque))
-        return _default_fields(ex, state, call.node, made)
+        filled = _default_fields(ex, state, call.node, made)
+        return [result for each, _ in filled for result in _completed(ex, each, call.node, made)]
     return [(after, made) for after, _ in ex.invoke(state, call, method)]
 
 
@@ -99,6 +100,16 @@ def _default_fields(ex: Executor, state: State, node: ir.Node, made: Ref) -> Res
                     )
                 ]
     return results
+
+
+def _completed(ex: Executor, state: State, node: ir.Node, made: Ref) -> Results:
+    """Run what a dataclass does once its fields are there."""
+    names = ("__post_init__", "__attrs_post_init__")
+    methods = [classes.find_method(state, made, name) for name in names]
+    method = next((each for each in methods if each is not None), None)
+    if method is None:
+        return [(state, made)]
+    return [(after, made) for after, _ in ex.invoke(state, Invocation(node), method)]
 
 
 def _with_field(state: State, made: Ref, name: str, value: Value) -> State:

@@ -65,9 +65,10 @@ NAMES = {"__name__": "name", "__qualname__": "qualname"}
 """Attributes of functions and classes that say how these are called."""
 VIEWS = frozenset(("T", "mT", "H", "mH", "real", "imag"))
 FIELDS = {
-    2: {"values": 0, "indices": 1, "eigenvalues": 0, "eigenvectors": 1}
+    2: {"values": 0, "indices": 1, "eigenvalues": 0, "eigenvectors": 1, "min": 0, "max": 1}
     | {"Q": 0, "R": 1, "sign": 0, "logabsdet": 1},
     3: {"U": 0, "S": 1, "V": 2, "Vh": 2},
+    4: {"data": 0, "batch_sizes": 1, "solution": 0},
 }
 """The names of what ops return that return several tensors, by their number: `x.max(1).values`."""
 

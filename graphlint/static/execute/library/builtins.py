@@ -177,6 +177,13 @@ def _sum(ex: Executor, state: State, call: Invocation) -> Results:
     return [(state, state.sym(call.node, "number"))]
 
 
+def _product(ex: Executor, state: State, call: Invocation) -> Results:
+    items = all_items(ex, state, call.node, call.args[0]).values if call.args else ()
+    if any(is_tensor(state, item) or has_graph(state, item) for item in items):
+        return [(state, apply_op(ex, state, call.node, "mul", items))]
+    return [(state, state.sym(call.node, "number"))]
+
+
 def _map(ex: Executor, state: State, call: Invocation) -> Results:
     args = call.args
     if len(args) < 2:
@@ -356,6 +363,7 @@ HANDLERS: Mapping[str, Handler] = {
     "types.SimpleNamespace": _dict,
     "threading.local": _dict,
     "sum": _sum,
+    "math.prod": _product,
     "map": _map,
     "min": _number(min),
     "max": _number(max),

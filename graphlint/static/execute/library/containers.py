@@ -55,8 +55,9 @@ def call_list(
         note_stored(ex, state, call.node, owner, args[1:2])
     elif name == "clear":
         state.put(owner, replace(found, items=(), length=None))
-    elif name == "reverse":
-        state.put(owner, replace(found, items=items[::-1]))
+    elif name in ("reverse", "rotate"):
+        turned = items[::-1] if name == "reverse" else _rotated(items, args)
+        state.put(owner, replace(found, items=turned))
     elif name in ("pop", "popleft", "get"):
         return [(state, _pop(state, call, owner, found, name))]
     elif name == "copy":
@@ -68,6 +69,14 @@ def call_list(
         note_escape(ex, state, args)
         return [(state, state.sym(call.node, "number"))]
     return [(state, NONE)]
+
+
+def _rotated(items: tuple[Value, ...], args: Sequence[Value]) -> tuple[Value, ...]:
+    by = args[0] if args else Const(1)
+    if not (isinstance(by, Const) and isinstance(by.value, int) and items):
+        return items
+    start = -by.value % len(items)
+    return items[start:] + items[:start]
 
 
 def _without(state: State, call: Invocation, found: List) -> List:

@@ -48,6 +48,8 @@ from graphlint.static.execute.paths.values import (
     Context,
     External,
     Func,
+    Instance,
+    Layer,
     List,
     Method,
     Ref,
@@ -69,7 +71,6 @@ PLAIN_CONTEXTS = frozenset(
     "autocast device profile record_function detect_anomaly set_detect_anomaly save_on_cpu "
     "saved_tensors_hooks fork_rng nullcontext suppress".split()
 )
-CHECKPOINTS = frozenset(("checkpoint", "checkpoint_sequential"))
 TRANSPARENT = frozenset(
     "torch.compile torch.autograd.Variable torch.jit.script torch.jit.trace torch.jit.freeze "
     "torch.jit.script_if_tracing torch.compiler.disable".split()
@@ -88,7 +89,9 @@ HANDLERS = {
     "contextvars.ContextVar": contexts.make_variable,
 }
 SIZED = frozenset(("randn", "rand", "zeros", "ones", "empty"))
-VECTORS = frozenset(("parameters_to_vector", "pad_sequence", "pack_padded_sequence"))
+VECTORS = frozenset(("parameters_to_vector", "pad_sequence"))
+PACKING = frozenset(("pack_padded_sequence", "pack_sequence"))
+"""Functions that return a tensor, the sizes of its batches, and two orders."""
 CLOSED_CALLS = frozenset(
     "clip_grad_norm_ clip_grad_value_ save manual_seed manual_seed_all seed synchronize".split()
 )
@@ -170,8 +173,10 @@ def _call_torch(ex: Executor, state: State, call: Invocation, name: str, last: s
         return [(state, make_layer(ex, state, call, last))]
     if last == "GradScaler":
         return [(state, state.new(call.node, Scaler()))]
-    if last in CHECKPOINTS and args:
+    if last == "checkpoint" and args:
         return _checkpoint(ex, state, call.after(1), args[0])
+    if last == "checkpoint_sequential" and len(args) > 2 and _is_sequence(state, args[0]):
+        return _checkpoint(ex, state, call.after(2), args[0])
     if last == "Variable":
         return [(state, _variable(state, call))]
     if name in TRANSPARENT and args:
@@ -190,6 +195,11 @@ PASSES: Mapping[str, Form] = {
 
 def _is_layer(name: str, last: str) -> bool:
     return name.startswith("torch.nn.") and ".functional." not in name and last[:1].isupper()
+
+
+def _is_sequence(state: State, value: Value) -> bool:
+    """Whether a value is called as a whole: a list of functions is called one by one."""
+    return bool(state.get(value, Layer) or state.get(value, Instance))
 
 
 def _checkpoint(ex: Executor, state: State, call: Invocation, func: Value) -> Results:
@@ -267,6 +277,9 @@ def _call_op(ex: Executor, state: State, call: Invocation, name: str, last: str)
         return [(state, apply_op(ex, state, call.node, name, args, keywords))]
     if last in VECTORS:
         return [(state, apply_op(ex, state, call.node, "cat", args))]
+    if last in PACKING:
+        joined = apply_op(ex, state, call.node, "cat", args)
+        return [(state, Tuple((joined, state.sym(call.node, "sizes"), NONE, NONE)))]
     return _call_other(ex, state, call, name, last)
 
 

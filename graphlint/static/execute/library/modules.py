@@ -248,11 +248,14 @@ def _apply_layer(state: State, call: Invocation, ref: Ref, op: str, row: Row) ->
         inputs.append(Input(".", (), bias - state.frozen, bias))
     made = record_op(state, call.node, op, row.op, inputs)
     tensor = state.tensor(call.node, made)
+    given = call.args[0] if call.args else NONE
+    packed = isinstance(given, Tuple) and len(given.items) == 4
+    first = Tuple((tensor, *given.items[1:])) if packed and isinstance(given, Tuple) else tensor
     if row.returns == "pair":
-        return Tuple((tensor, state.tensor(call.node, made)))
+        return Tuple((first, state.tensor(call.node, made)))
     if row.returns == "lstm":
         cells = Tuple((state.tensor(call.node, made), state.tensor(call.node, made)))
-        return Tuple((tensor, cells))
+        return Tuple((first, cells))
     return tensor
 
 

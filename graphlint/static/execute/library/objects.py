@@ -16,6 +16,7 @@ from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     NONE,
     Const,
+    Dict,
     External,
     Func,
     Instance,
@@ -51,6 +52,8 @@ def _vars(ex: Executor, state: State, call: Invocation) -> Results:
     """Return the dictionary of an object's attributes, or of a function's variables."""
     if not call.args:
         return ex.invoke(state, call, External("locals"))
+    if state.get(call.args[0], Dict) is not None:  # the program's own namespaces are dictionaries
+        return [(state, call.args[0])]
     return get_attribute(ex, state, call.node, call.args[0], "__dict__")
 
 

@@ -140,6 +140,15 @@ def _deepcopy(ex: Executor, state: State, call: Invocation) -> Results:
     ]
 
 
+def _copy(ex: Executor, state: State, call: Invocation) -> Results:
+    """Copy a container or object that holds the same things; a tensor's copy has its graph."""
+    given = call.args[0] if call.args else NONE
+    found = state.object(given) if isinstance(given, Ref) else None
+    if isinstance(found, (List, Dict, Instance)):
+        return [(state, state.new(call.node, found))]
+    return [(state, given if call.args else state.sym(call.node))]
+
+
 def _heap_push(ex: Executor, state: State, call: Invocation) -> Results:
     args = call.args
     found = state.get(args[0], List) if len(args) > 1 else None
@@ -223,5 +232,5 @@ HANDLERS: Mapping[str, Handler] = {
     "heapq.heappush": _heap_push,
     "heapq.heappop": _heap_pop,
     "copy.deepcopy": _deepcopy,
-    "copy.copy": _deepcopy,
+    "copy.copy": _copy,
 }

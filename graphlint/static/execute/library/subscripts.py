@@ -176,6 +176,9 @@ def _of_dict(
     values = list(found.items.values())
     complete = not found.open
     if isinstance(index, Const):
+        numbered = [value for key, value in found.items.items() if type(key) is int]
+        if found.open and numbered and type(index.value) is int:
+            return [(state, numbered[-1])]  # one of those that a loop was not run for
         values = [value for key, value in found.items.items() if _is_unknown_key(key)]
         complete = complete or len(values) == len(found.items)  # there are more of the same
     if isinstance(index, (Sym, Const)) and values and complete:
@@ -235,7 +238,10 @@ def set_item(
         write_through(state, owner)
         note_item(ex, state, node, owner, value)
     elif isinstance(found, List) and isinstance(owner, Ref):
-        state.put(owner, replace(found, items=_with_item(found.items, index, value)))
+        changed = _with_item(found.items, index, value)
+        if is_slice(index):
+            changed = _with_items(found.items, index, every(ex, state, value, node).values)
+        state.put(owner, replace(found, items=changed))
         note_item(ex, state, node, owner, value)
     elif isinstance(found, Instance) and isinstance(owner, Ref):
         method = find_method(state, owner, "__setitem__")
@@ -269,10 +275,19 @@ def delete_item(state: State, owner: Value, index: Value) -> None:
         state.put(owner, replace(found, items=tuple(items)))
 
 
+def _with_items(
+    items: tuple[Value, ...], index: Value, given: tuple[Value, ...]
+) -> tuple[Value, ...]:
+    """Put items in the place of a slice, or behind the others where its bounds are not known."""
+    changed, bounds = list(items), _bounds(index)
+    if bounds is None or bounds.step not in (None, 1):
+        return (*changed, *given)
+    changed[bounds] = given
+    return tuple(changed)
+
+
 def _with_item(items: tuple[Value, ...], index: Value, value: Value) -> tuple[Value, ...]:
     changed = list(items)
-    if is_slice(index):
-        return (*changed, value) if not isinstance(value, Const) else items
     position = index.value if isinstance(index, Const) else None
     if isinstance(position, int) and -len(changed) <= position < len(changed):
         changed[position] = value

@@ -29,7 +29,7 @@ CONTENTS = "<contents>"
 LAYER = "<layer>"
 MAPPINGS = frozenset(("dict", "OrderedDict", "UserDict"))
 LISTS = frozenset(("list", "UserList", "deque"))
-DICTS = frozenset(("dict", "OrderedDict"))
+DICTS = frozenset(("dict", "OrderedDict", "TypedDict"))
 ATTRIBUTE_ACCESS = frozenset(
     "__init__ __getattr__ __setattr__ __delattr__ __dict__ __slots__ __module__ __doc__".split()
 )
