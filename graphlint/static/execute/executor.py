@@ -23,7 +23,14 @@ from graphlint.static.execute.autograd.gradients import (
 )
 from graphlint.static.execute.autograd.hooks import settle_hooks
 from graphlint.static.execute.autograd.leaks import settle_holds
-from graphlint.static.execute.autograd.merge import JOINED, NARROWED, Limits, Outcome, settle
+from graphlint.static.execute.autograd.merge import (
+    CHOSEN,
+    JOINED,
+    NARROWED,
+    Limits,
+    Outcome,
+    settle,
+)
 from graphlint.static.execute.paths.ahead import Ahead
 from graphlint.static.execute.paths.frames import Frame, Frames
 from graphlint.static.execute.paths.graph import handed_reachable, reachable
@@ -129,6 +136,13 @@ class Executor:
         """
         limited = self._limited(NARROWED, joined=True)
         with limited, self.steps.once_more(2), self.records.of_passes_alone():
+            yield
+
+    @contextmanager
+    def choosing(self) -> Iterator[None]:
+        """Follow one path alone: settings that a program may have, and not all that it may have."""
+        self.records.leave_out(TOO_MANY_PATHS)
+        with self._limited(CHOSEN, self.records.joined):
             yield
 
     @contextmanager

@@ -85,8 +85,10 @@ class Steps:
         self._times = 1  # how many times its steps an entry point gets
         self._sharing = False
         self._shares = SHARES
-        self._too_long: set[ir.Function] = set()
-        self._long: dict[ir.Function, dict[Place, int]] = {}  # what long calls took, by place
+        self._too_long: set[tuple[ir.Function, bool]] = set()  # and whether it had one path
+        self._long: dict[
+            tuple[ir.Function, bool], dict[Place, int]
+        ] = {}  # what long calls took, by place
         self._lent = 0  # steps that an entry point's calls took and gave back
 
     def begin_file(self, again: bool = False) -> None:
@@ -189,16 +191,21 @@ class Steps:
         return self._sharing
 
     def within_share(
-        self, function: ir.Function, place: Place, run: Callable[[], T], setting_up: bool = False
+        self,
+        function: ir.Function,
+        place: Place,
+        run: Callable[[], T],
+        setting_up: bool = False,
+        chosen: bool = False,
     ) -> T | None:
         """Run a call, and return what it returns, None where it takes too many steps.
 
         Long calls of a function from several places may take no more together. One that is
         `setting_up` what passes need gets more, and calls within it have shares of their own: what
         it leaves out is a dataset then, not the model that was made before. Where even that does
-        not suffice, no more than the share of others is lost.
+        not suffice, no more than the share of others is lost. One path may be `chosen` then.
         """
-        if function in self._too_long:
+        if (function, chosen) in self._too_long:
             return None
         start, outer, before = self._start, self._limit, self._taken
         share = self.budget.steps // self._shares
@@ -208,12 +215,12 @@ class Steps:
         self._limit = min(outer, before + most)
         try:
             result = run()
-            self._note_long(function, place, self._taken - before, most)
+            self._note_long((function, chosen), place, self._taken - before, most)
             return result
         except OutOfSteps:
             if self._taken > outer:
                 raise
-            self._too_long.add(function)
+            self._too_long.add((function, chosen))
             self._lose(before + share)
             return None
         finally:
@@ -224,7 +231,9 @@ class Steps:
         self._lent += max(0, self._taken - taken)
         self._taken = min(self._taken, taken)
 
-    def _note_long(self, function: ir.Function, place: Place, taken: int, share: int) -> None:
+    def _note_long(
+        self, function: tuple[ir.Function, bool], place: Place, taken: int, share: int
+    ) -> None:
         """Count what a long call took; paths that part before it are no reason to leave it out."""
         if taken > share // LONG:
             calls = self._long.setdefault(function, {})

@@ -53,6 +53,8 @@ PRESSED = Limits(many=1, too_many=4, most=12)
 """What is told apart once a part of the steps is spent: fewer paths get further."""
 NARROWED = Limits(many=1, too_many=1, narrow=True)
 """Follows one state of those that have the same passes pending (Note [Second attempts])."""
+CHOSEN = Limits(narrow=True)
+"""The same of states that are told apart."""
 COMPARED_PER_STEP = 16
 """How many objects and nodes of a state are compared in the time of one step."""
 

@@ -61,6 +61,7 @@ from graphlint.static.execute.paths.values import (
     Tuple,
     Value,
 )
+from graphlint.static.knowledge.names import FORWARD
 
 if TYPE_CHECKING:
     from graphlint.static.execute.executor import Executor, Results
@@ -250,9 +251,24 @@ def _run_or_give_up(ex: Executor, state: State, call: Invocation, func: Func) ->
 
     more = ex.sets_up(function)
     followed = ex.steps.within_share(function, place, run, more) if shares else run()
+    if followed is None and (more or function.name in FORWARD):
+        followed = _run_chosen(ex, aside.fork(), call, func)
     if followed is None or (returns and not followed):
         return give_up(ex, aside, call, func)
     return followed
+
+
+def _run_chosen(ex: Executor, state: State, call: Invocation, func: Func) -> Results | None:
+    """Follow one path through a constructor, or a forward pass, that has too many to follow all.
+
+    That leads to a graph which settings may lead to, where others may lead to another one.
+    """
+    place = (state.frame, call.node)
+    with ex.choosing():
+        made = ex.steps.within_share(
+            func.function, place, lambda: _run(ex, state, call, func), True, chosen=True
+        )
+    return made or None
 
 
 def _run(ex: Executor, state: State, call: Invocation, func: Func) -> Results:
