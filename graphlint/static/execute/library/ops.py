@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 UNKNOWN_OP = Op(MAYBE, "?*")
 SMALL_LIST = 8
+CONVERTING = frozenset(("as_tensor", "asarray"))
+"""Ops that make a tensor of an array or a list, and give a tensor back."""
 COUNTING = frozenset("chunk unsafe_chunk tensor_split".split())
 """Ops that are told the number of parts; `split` is told their size, `unbind` an axis."""
 SHAPING = frozenset(
@@ -87,7 +89,7 @@ def apply_op(
 ) -> Value:
     """Apply an op to its arguments: the tensor or tensors that it returns."""
     keywords = keywords or {}
-    if op is None and cuts(name):
+    if op is None and (cuts(name) or _converts_data(name, args)):
         return state.tensor(place)
     row = op or _row(state, name, args)
     adopt_unknown(state, place, [*args, *(v for k, v in keywords.items() if k not in SETTINGS)])
@@ -97,6 +99,12 @@ def apply_op(
     note_beside(state, name, node, [*args, *keywords.values()], made)
     follow(state, place, name, args, keywords, made)
     return made
+
+
+def _converts_data(name: str, args: Sequence[Value]) -> bool:
+    """Whether an op makes a tensor of something that is none: what has a graph is one already."""
+    converts = name.rpartition(".")[2] in CONVERTING
+    return converts and bool(args) and isinstance(args[0], Sym) and args[0].node is None
 
 
 def _row(state: State, name: str, args: Sequence[Value]) -> Op:
