@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from graphlint.static import ir
@@ -15,6 +15,8 @@ JOINING = frozenset(
     "logaddexp".split()
 )
 """Functions that make one tensor of several, and keep the graph of each."""
+MAKING = frozenset("list dict set deque OrderedDict defaultdict".split())
+"""What makes a container."""
 OF_TWO = frozenset(("max", "min"))
 """Functions of torch that do so where they are given two tensors; Python's return one of these."""
 PARAMETERS = frozenset("named_parameters parameters state_dict".split())
@@ -199,14 +201,43 @@ def _calls(node: ir.Node, names: frozenset[str]) -> bool:
     return isinstance(method, ir.Attribute) and method.name in names
 
 
-def _sets_back(node: ir.Node, name: str) -> bool:
+def empties(scope: ir.Node, name: str) -> bool:
+    """Whether a loop or function has a container start anew now and then: `if …: losses = []`.
+
+    What a branch makes that asks whether there is a container at all starts but once.
+    """
+    branches = (n for n in ir.walk(scope) if isinstance(n, ir.If) and not _asks_for_any(n.test))
+    inner = (n for b in branches for each in (*b.body, *b.orelse) for n in ir.walk(each))
+    return any(_sets_back(node, name, _is_empty) for node in inner)
+
+
+def _asks_for_any(test: ir.Expr) -> bool:
+    return any(
+        (isinstance(node, ir.Compare) and node.op in ("Is", "In", "NotIn"))
+        or (isinstance(node, ir.Call) and _name(node.func) == "hasattr")
+        for node in ir.walk(test)
+    )
+
+
+def _is_number(value: ir.Expr) -> bool:
+    return isinstance(value, ir.Const)
+
+
+def _sets_back(node: ir.Node, name: str, is_start: Callable[[ir.Expr], bool] = _is_number) -> bool:
     if not isinstance(node, ir.Assign):
         return False
     pairs = [(target, node.value) for target in node.targets]
     for target, value in pairs:
         if isinstance(target, ir.Sequence) and isinstance(value, ir.Sequence):
             pairs += zip(target.items, value.items, strict=False)
-    return any(written(t) == name and isinstance(value, ir.Const) for t, value in pairs)
+    return any(written(t) == name and is_start(value) for t, value in pairs)
+
+
+def _is_empty(value: ir.Expr) -> bool:
+    """Whether an expression makes a container with nothing in it."""
+    if isinstance(value, ir.Call):
+        return not value.args and _name(value.func) in MAKING
+    return isinstance(value, (ir.Sequence, ir.Dict)) and not value.items
 
 
 def operands(node: ir.Node) -> Iterator[str]:

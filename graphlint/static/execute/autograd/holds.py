@@ -25,6 +25,7 @@ from graphlint.static import ir
 from graphlint.static.execute.autograd.foreign import may_be_tensor
 from graphlint.static.execute.autograd.holders import (
     container_name,
+    empties,
     is_rebuilt,
     last_name,
     operands,
@@ -149,7 +150,9 @@ def note(ex: Executor, state: State, made: Held, within: Sequence[NodeId]) -> No
         loops = _loops(held.frame, state.frame)
         if made.how is Keeping.CONTAINER and overwrites(made.place, [loop for _, loop in loops]):
             continue
-        if made.how is Keeping.CONTAINER and _is_trimmed(ex, state, last_name(made.name)):
+        if made.how is Keeping.CONTAINER and (
+            _is_trimmed(ex, state, last_name(made.name)) or _is_emptied(made, loops)
+        ):
             continue
         grown = replace(held, grown=True, loops=loops, by=_set_back_by(ex, held))
         state.holds[held.place, held.frame] = grown
@@ -211,6 +214,20 @@ def _loops(earlier: Frame, later: Frame) -> tuple[Loop, ...]:
         if later.loops.get(loop, index) > index:
             break
     return tuple(around)
+
+
+def _is_emptied(made: Held, loops: Sequence[Loop]) -> bool:
+    """Whether the loop, or a function that it calls and that keeps the value, empties the holder.
+
+    Of a function around the loop the loop alone counts.
+    """
+    loop = loops[0][1]
+    running = (f.detail for f in made.frame.chain() if isinstance(f.detail, ir.Function))
+    function = next(running, None)
+    within = function is not None and all(node is not loop for node in ir.walk(function))
+    return empties(loop, made.name) or (
+        within and function is not None and empties(function, made.name)
+    )
 
 
 def _is_trimmed(ex: Executor, state: State, name: str) -> bool:
