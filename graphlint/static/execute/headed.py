@@ -24,8 +24,8 @@ MOST_HEADED = 6
 def run_headed(ex: Executor, modules: Sequence[ir.Module], relevant: Relevance) -> None:
     """Run functions once more for each of their passes that was missed, and is behind a branch."""
     for module in modules:
-        branches = [node for node in ir.walk(module) if isinstance(node, ir.If)]
         left = [(call, Site(module.filename, call.span)) for call in missed_calls(ex, module)]
+        branches = [n for n in ir.walk(module) if isinstance(n, ir.If)] if left else []
         headed = [(c, s) for c, s in left if any(way_to(b, s) is not None for b in branches)]
         for call, site in headed[:MOST_HEADED]:
             with _heading(ex, ahead_of(site, branches)):
