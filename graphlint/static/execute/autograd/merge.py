@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from graphlint.static.execute.autograd.evaluations import note_dead
+from graphlint.static.execute.paths.branches import note_blurred
 from graphlint.static.execute.paths.keys import GRAPHS_ONLY, Reach, graph_key, reach, scene_key
 from graphlint.static.execute.paths.state import Pending, State
 from graphlint.static.execute.paths.values import (
@@ -154,6 +155,7 @@ def _collapse(ex: Executor, paths: list[_Path], level: int) -> list[_Path]:
         if level:
             _widen(survivor, state, path.reach.leads)
             survivor.attrs = {k: v for k, v in survivor.attrs.items() if state.attrs.get(k) == v}
+            note_blurred(survivor, state)
             first.flow = _widen_flow(survivor, first.flow, flow)
         survivor.facts = {**state.facts, **survivor.facts}
         survivor.handed |= state.handed

@@ -14,6 +14,7 @@ from graphlint.static.execute.autograd.meetings import remember
 from graphlint.static.execute.autograd.origins import TESTED, graph_doubts, made_for_a_test
 from graphlint.static.execute.autograd.telling import told
 from graphlint.static.execute.autograd.wanted import leads_to, leaves_of, misses
+from graphlint.static.execute.paths.branches import is_guess
 from graphlint.static.execute.paths.compiled import COMPILED_OP
 from graphlint.static.execute.paths.frames import Frame, Loop
 from graphlint.static.execute.paths.graph import (
@@ -40,7 +41,7 @@ from graphlint.static.execute.paths.values import (
     Sym,
     Value,
 )
-from graphlint.static.execute.records.records import site_of
+from graphlint.static.execute.records.records import JOINED_CLASH, site_of
 from graphlint.static.knowledge.facts import NO, YES
 from graphlint.trace import Broken, Clash, Confidence, Doubt, Form, Reuse, Site
 
@@ -166,13 +167,18 @@ def _report_freed(
         doubts = state.freed[nodes[0]].doubts | _called_again(ex, state, frame)
         doubts |= supposed_between(state, frame, state.freed[nodes[0]].call)
         doubts |= picked_among(state, visited)
-        doubts |= renewed_in_turns(state, first)
+        doubts |= renewed_in_turns(state, first) | _blurred(state)
         built = site_of(first.place, first.frame)
         clash = Clash(Broken.FREED, earlier, request.site, built, travels, None, doubts)
         ex.records.clash(clash)
     for node in freed:
         del state.freed[node]
     return freed
+
+
+def _blurred(state: State) -> frozenset[Doubt]:
+    """Say that what a setting made and what it decides may not go together, on joined paths."""
+    return frozenset((JOINED_CLASH,)) if is_guess(state) else frozenset()
 
 
 def _called_again(ex: Executor, state: State, earlier: Frame | None) -> frozenset[Doubt]:
@@ -199,6 +205,7 @@ def _report_modified(
             built = site_of(node.place, node.frame)
             step = state.changed.get(leaf)
             doubts = _called_again(ex, state, node.frame) | picked_among(state, visited)
+            doubts |= _blurred(state)
             clash = Clash(Broken.MODIFIED, earlier, request.site, built, False, step, doubts)
             ex.records.clash(clash)
 

@@ -17,6 +17,9 @@ from graphlint.static.execute.paths.values import (
     Value,
 )
 
+BLURRED, GUESSED = "blurred", "guessed"
+"""Mark conditions, in `State.facts`, that joined paths decided differently, or were asked again."""
+
 
 def truth(state: State, value: Value) -> list[tuple[State, bool]]:
     """Return the ways in which a condition can go, each with its state."""
@@ -64,10 +67,28 @@ def fork(state: State, condition: Key) -> list[tuple[State, bool]]:
         decided = implied(state.conds, condition)
     if decided is not None:
         return [(state, decided)]
+    if (BLURRED, condition) in state.facts:
+        state.facts[GUESSED, condition] = True
     other = state.fork()
     state.conds[condition] = True
     other.conds[condition] = False
     return [(state, True), (other, False)]
+
+
+def note_blurred(state: State, other: State) -> None:
+    """Note what two paths that are joined had decided each in another way.
+
+    What they made of it is there in one form alone. Where the condition is asked again, one of the
+    ways does not go with that form.
+    """
+    for condition, decided in state.conds.items():
+        if other.conds.get(condition, decided) != decided:
+            state.facts[BLURRED, condition] = True
+
+
+def is_guess(state: State) -> bool:
+    """Whether a condition was decided anew that paths which were joined had decided each."""
+    return any(name == GUESSED for name, _ in state.facts)
 
 
 def negate(value: Sym) -> Sym:
