@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphlint.static import ir
 from graphlint.static.execute.autograd.foreign import may_be_tensor
@@ -107,6 +108,19 @@ def make_list(ex: Executor, state: State, call: Invocation) -> Results:
     """Make a list of what an iterable yields."""
     items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
     return [(state, state.new(call.node, List(items.values, items.length)))]
+
+
+def _sorted(ex: Executor, state: State, call: Invocation) -> Results:
+    """Make a list in order, where the items are known and compared as they are."""
+    items = all_items(ex, state, call.node, call.args[0]) if call.args else Items(())
+    known = [item for item in items.values if is_exact(item) and isinstance(item, Const)]
+    whole = bool(call.args) and _is_whole(state, call.args[0])
+    if len(known) < len(items.values) or "key" in call.keywords or not whole:
+        return [(state, state.new(call.node, List(items.values, items.length)))]
+    down = call.keywords.get("reverse", FALSE)
+    with contextlib.suppress(TypeError):
+        known.sort(key=lambda item: item.value, reverse=down == TRUE)
+    return [(state, state.new(call.node, List(tuple(known), items.length)))]
 
 
 def _set(ex: Executor, state: State, call: Invocation) -> Results:
@@ -223,6 +237,11 @@ def _number(function: Callable[..., object]) -> Handler:
         if function is str and isinstance(first, Const):
             return [(state, join_text((first,)))]
         listed = len(args) == 1 and isinstance(first, (Ref, Tuple)) and not is_tensor(state, first)
+        if function in (min, max) and listed and first:
+            items = every(ex, state, first, call.node)
+            exact = _of_items(function, items) if _is_whole(state, first) else None
+            if exact is not None and "key" not in call.keywords:
+                return [(state, exact)]
         if function in (min, max) and listed and first and any(state.nodes(first)):
             known = every(ex, state, first, call.node)
             return pick(state, call.node, first, known, state.sym(call.node, "index"))
@@ -238,6 +257,24 @@ def _number(function: Callable[..., object]) -> Handler:
         return [(state, named if args else state.sym(call.node, "number"))]
 
     return convert
+
+
+def _is_whole(state: State, value: Value) -> bool:
+    """Whether all of a container's items are known: a loop has not put more into it."""
+    found = state.get(value, List)
+    grown = isinstance(value, Ref) and value.address in state.grown
+    return not grown and not (found is not None and found.abridged)
+
+
+def _of_items(function: Callable[..., Any], items: Items) -> Value | None:
+    """Return the least or largest of known items, None where there may be others."""
+    known = [item.value for item in items.values if is_exact(item) and isinstance(item, Const)]
+    if items.length is not None or not known or len(known) < len(items.values):
+        return None
+    try:
+        return Const(function(known))
+    except TypeError:
+        return None
 
 
 def _bool(ex: Executor, state: State, call: Invocation) -> Results:
@@ -352,7 +389,7 @@ HANDLERS: Mapping[str, Handler] = {
     "zip": _zip,
     "len": _len,
     "list": make_list,
-    "sorted": make_list,
+    "sorted": _sorted,
     "set": _set,
     "frozenset": _set,
     "tuple": _tuple,
