@@ -90,11 +90,20 @@ def get_attribute(ex: Executor, state: State, node: ir.Node, owner: Value, name:
         return [(state, _of_super(state, owner, name))]
     if isinstance(owner, Ref):
         return _of_object(ex, state, node, owner, name)
-    if isinstance(owner, Func) and name in NAMES:
-        return [(state, Const(getattr(owner.function, NAMES[name])))]
+    if isinstance(owner, Func):
+        return [(state, _of_function(state, owner, name))]
+    if isinstance(owner, Const) and name == "value" and isinstance(owner.value, (str, int)):
+        return [(state, owner)]  # the member of an enumeration whose members are strings or numbers
     if isinstance(owner, Tuple) and name in (fields := FIELDS.get(len(owner.items), {})):
         return [(state, owner.items[fields[name]])]
     return [(state, Method(owner, name))]
+
+
+def _of_function(state: State, owner: Func, name: str) -> Value:
+    """Read an attribute of a function: its name, or what the program put there."""
+    if name in NAMES:
+        return Const(getattr(owner.function, NAMES[name]))
+    return state.attrs.get(("attribute", owner.function.qualname, name)) or Method(owner, name)
 
 
 def _of_external(owner: External, name: str) -> Value:
@@ -247,6 +256,9 @@ def set_attribute(
         _note_grad_written(ex, state, value)
     if isinstance(owner, Sym):
         _set_on_unknown(state, node, owner, name, value)
+        return [state]
+    if isinstance(owner, Func):
+        state.attrs["attribute", owner.function.qualname, name] = value
         return [state]
     found = state.object(owner) if isinstance(owner, Ref) else None
     if not isinstance(owner, Ref) or found is None:

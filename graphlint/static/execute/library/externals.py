@@ -111,12 +111,15 @@ def call_external(ex: Executor, state: State, call: Invocation, name: str) -> Re
     if last in contexts.STACKS:
         return [(state, contexts.make_stack(state, call.node))]
     if last in PLAIN_CONTEXTS:
-        return [(state, Context("nothing"))]
+        given = args[0] if last == "nullcontext" and args else None
+        return [(state, Context("nothing", given))]
     if last == "scale_loss":
         set_apart(state)  # leaving the context takes the scale off the gradients again
         return [(state, Context("nothing", args[0] if args else None))]
-    if name == "itertools.chain" or name == "filter":
-        return _gathered(ex, state, Invocation(call.node, args[1:] if name == "filter" else args))
+    if name == "itertools.chain":
+        return _gathered(ex, state, call)
+    if name == "filter" and len(args) == 2:
+        return _filtered(ex, state, call, args[0])
     if is_torch(name):
         return _call_torch(ex, state, call, name, last)
     if last.lower() in FRAMEWORKS:
@@ -151,11 +154,28 @@ def _set_grad_enabled(state: State, call: Invocation) -> Results:
 
 
 def _gathered(ex: Executor, state: State, call: Invocation) -> Results:
-    """Chain iterables, or filter one: what the filter keeps is not known, so all of it."""
+    """Chain iterables."""
     parts = [every(ex, state, value, call.node) for value in call.args]
     length = next((part.length for part in parts if part.length is not None), None)
     items = tuple(item for part in parts for item in part.values)
     return [(state, state.new(call.node, List(items, length)))]
+
+
+def _filtered(ex: Executor, state: State, call: Invocation, keeps: Value) -> Results:
+    """Filter an iterable: what may be kept is."""
+    items = every(ex, state, call.args[1], call.node)
+    kept = [item for item in items.values if _may_be_kept(ex, state, call, keeps, item)]
+    length = items.length
+    return [(state, state.new(call.node, List(tuple(kept), length)))]
+
+
+def _may_be_kept(ex: Executor, state: State, call: Invocation, keeps: Value, item: Value) -> bool:
+    """Whether a filter may keep an item: its function is run on a path of its own, as it asks."""
+    results: Results = [(state.fork(), item)]
+    if keeps != NONE:
+        results = ex.invoke(state.fork(), Invocation(call.node, (item,)), keeps)
+    ways = [way for after, value in results for _, way in truth(after, value)]
+    return not ways or any(ways)
 
 
 # ------------------------------------------------------------------------------------- torch

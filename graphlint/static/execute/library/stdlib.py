@@ -11,6 +11,7 @@ from graphlint.static import ir
 from graphlint.static.execute.autograd.holds import BOUNDED, LARGE
 from graphlint.static.execute.library.builtins import Handler, all_items, make_list
 from graphlint.static.execute.library.items import every
+from graphlint.static.execute.paths.classes import members
 from graphlint.static.execute.paths.invocation import Invocation
 from graphlint.static.execute.paths.numbers import is_exact
 from graphlint.static.execute.paths.state import State
@@ -118,6 +119,18 @@ def _field(ex: Executor, state: State, call: Invocation) -> Results:
     if "default_factory" in call.keywords:
         return [(state, Context("field factory", call.keywords["default_factory"]))]
     return [(state, call.keywords.get("default", state.sym(call.node)))]
+
+
+def _fields(ex: Executor, state: State, call: Invocation) -> Results:
+    """List a dataclass's fields: each knows its name."""
+    given = call.args[0] if call.args else NONE
+    found = state.get(given, Instance)
+    address = found.cls if found else given.address if isinstance(given, Ref) else None
+    if address is None or state.get(Ref(address), Class) is None:
+        return [(state, state.sym(call.node))]
+    names = [n for cls in reversed(list(members(state, address))) for n in cls.fields]
+    made = [state.new(call.node, Dict({"name": Const(name)})) for name in dict.fromkeys(names)]
+    return [(state, Tuple(tuple(made)))]
 
 
 def _named_tuple(ex: Executor, state: State, call: Invocation) -> Results:
@@ -229,6 +242,7 @@ HANDLERS: Mapping[str, Handler] = {
     "asyncio.Queue": _queue,
     "collections.namedtuple": _named_tuple,
     "dataclasses.field": _field,
+    "dataclasses.fields": _fields,
     "heapq.heappush": _heap_push,
     "heapq.heappop": _heap_pop,
     "copy.deepcopy": _deepcopy,
