@@ -38,6 +38,7 @@ from graphlint.static.execute.paths.values import (
     NONE,
     Const,
     Dict,
+    Env,
     External,
     Imported,
     List,
@@ -318,6 +319,12 @@ def _walrus(ex: Executor, node: ir.Walrus, state: State) -> Results:
     results = ex.eval(node.value, state)
     for after, value in results:
         after.bind(node.target.id, value)
+        scope, inner = after.env, after.heap[after.env]
+        if isinstance(after.frame.place, (ir.Comprehension, ir.Generator)):
+            if isinstance(inner, Env) and inner.parent is not None:
+                after.env = inner.parent  # the name belongs to who runs the comprehension
+                after.bind(node.target.id, value)
+                after.env = scope
     return results
 
 
