@@ -54,7 +54,7 @@ class Caller(NamedTuple):
     """Who ran a pass. It holds frames: keep it for no longer than the pass runs.
 
     Attributes:
-        frame: the user's frame, or a library's where no user's is in sight.
+        frame: the user's frame; a library's where no user's is in sight, or else Python's own.
         engine: the frame that called the engine.
         inner: the frame that `frame` called: the engine's caller, or one between the two.
     """
@@ -68,6 +68,11 @@ class Caller(NamedTuple):
         """Whether the user's code called a function of torch, and that the engine."""
         near = self.inner is self.engine or self.inner is self.engine.f_back
         return near and classify(self.frame.f_code.co_filename) is Whose.USER
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a call to name: a thread may have been handed `loss.backward` itself."""
+        return classify(self.frame.f_code.co_filename) is not Whose.NOBODY
 
     @property
     def form(self) -> Form:
@@ -109,14 +114,15 @@ def find_caller(engine: FrameType) -> Caller | None:
 
     Frames of torch, of installed packages, of the standard library and of graphlint are passed
     over, so that a training framework's own call of `backward` is not blamed. Where there are no
-    others, an installed package's frame counts; where there are none of these either, nobody does.
-    Nor does anybody run a pass that torch or a library runs within another pass: that one's caller
-    has been named already.
+    others, an installed package's frame counts, or else one of Python's own: nobody is to be named
+    then, but the pass visits graphs all the same. Nobody runs a pass that torch or a library runs
+    within another pass: that one's caller has been named already.
 
     Args:
         engine: the frame that called the engine.
     """
     fallback: Caller | None = None
+    last: Caller | None = None
     inner: FrameType = engine
     frame: FrameType | None = engine
     while frame is not None:
@@ -129,8 +135,14 @@ def find_caller(engine: FrameType) -> Caller | None:
             break  # what called `run_program` is no part of the program: a console script, say
         if where is Whose.LIBRARY and fallback is None:
             fallback = Caller(frame, engine, inner)
+        if where is Whose.NOBODY and last is None and _is_of_python(frame):
+            last = Caller(frame, engine, inner)
         inner, frame = frame, frame.f_back
-    return fallback
+    return fallback or last
+
+
+def _is_of_python(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_STDLIB)
 
 
 class Whose(Enum):

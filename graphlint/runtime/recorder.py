@@ -181,6 +181,7 @@ class Recorder:
             if not (recorded or ledger.open):
                 choke_point().detach(self)
                 return None
+            recorded = recorded and call.caller.is_known
             site = self._calls.of(call.caller)
             site.passes += recorded
             if recorded and site.passes >= site.look_at:
