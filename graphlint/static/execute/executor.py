@@ -233,12 +233,17 @@ class Executor:
         """Note that a call was not entered, to save steps."""
         self.records.cut(SKIPPED)
 
-    def raised(self, state: State) -> None:
+    def raised(self, state: State, value: Value | None = None) -> None:
         """End a path at an exception that nothing catches.
 
-        That nobody visits a graph on such a path says nothing about what the graph is for.
+        That nobody visits a graph on such a path says nothing about what the graph is for; but who
+        catches it may visit what the exception's `value` brings along.
         """
-        state.pending.clear()
+        brought = reachable(state.graph, state.nodes(value))
+        keepers = {keeper for number in brought for keeper in state.kept.get(number, ())}
+        state.pending = {n: p for n, p in state.pending.items() if n in keepers}
+        if value is not None:
+            self.escape(state, (value,), for_use=True)
         self.finish(state, raised=True)
 
     def escape(self, state: State, values: Iterable[Value], for_use: bool = False) -> None:

@@ -359,23 +359,24 @@ def _leave(
         if ran is not None:
             value = Context(MANAGED, ran)
         elif func.function.yields:
-            value = _generated(state, node, func)
+            value = _generated(state, node, func, flow.value)
             state.yields, state.yielded = caller.yields, caller.yielded
         if flow.kind == "raise":
-            ex.raised(state)
+            ex.raised(state, flow.value)
         else:
             returned.append((state, Flow("return", value)))
     return [(state, flow.value or NONE) for state, flow in merge(ex, returned)]
 
 
-def _generated(state: State, node: ir.Node, func: Func) -> Value:
+def _generated(state: State, node: ir.Node, func: Func, returned: Value | None) -> Value:
     """Return what calling a generator function gives: all that it yields, or a context manager."""
     if func.wrapper == "manager":
         kind = "enable_grad" if state.grad_at_yield else "no_grad"
         value = state.yields[0] if state.yields else NONE
         frozen = (state.frozen_at_yield, state.frozen)
         return Context(kind, value, frozen, put_off(state))
-    return state.new(node, List(state.yields, kind="generator", yielded=state.yielded))
+    made = List(state.yields, kind="generator", yielded=state.yielded, returned=returned)
+    return state.new(node, made)
 
 
 def _too_deep(ex: Executor, state: State, function: ir.Function, given: Sequence[Value]) -> bool:

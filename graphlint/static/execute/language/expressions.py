@@ -349,7 +349,9 @@ def _yield(ex: Executor, node: ir.Yield, state: State) -> Results:
         given = every(ex, after, value, node).values if node.delegate else (value,)
         after.yields = (*after.yields, *given)
         after.yielded = (*after.yielded, *[after.frame for _ in given])
-        results.append((after, after.sym(node, "sent")))
+        found = after.get(value, List) if node.delegate else None
+        returned = found.returned if found is not None else None
+        results.append((after, returned or after.sym(node, "sent")))
     return results
 
 

@@ -166,7 +166,7 @@ def try_stmt(ex: Executor, node: ir.Try, state: State) -> list[Outcome]:
     aside = state.fork() if may_raise else None
     for after, flow in run_block(ex, node.body, state):
         if flow.kind == "raise" and node.handlers:
-            outcomes += _handle(ex, node, after)
+            outcomes += _handle(ex, node, after, flow.value)
         elif flow is NEXT:
             outcomes += run_block(ex, node.orelse, after)
         else:
@@ -176,12 +176,12 @@ def try_stmt(ex: Executor, node: ir.Try, state: State) -> list[Outcome]:
     return merge(ex, _finally(ex, node, merge(ex, outcomes)))
 
 
-def _handle(ex: Executor, node: ir.Try, state: State) -> list[Outcome]:
+def _handle(ex: Executor, node: ir.Try, state: State, caught: Value | None = None) -> list[Outcome]:
     outcomes: list[Outcome] = []
     states = [state, *(state.fork() for _ in node.handlers[1:])]
     for handler, each in zip(node.handlers, states, strict=True):
         if handler.name is not None:
-            each.bind(handler.name, each.sym(handler, "exception"))
+            each.bind(handler.name, caught or each.sym(handler, "exception"))
         outcomes += run_block(ex, handler.body, each)
     return outcomes
 

@@ -18,9 +18,11 @@ from graphlint.static.execute.paths.values import (
     UNKNOWN_KEYWORDS,
     Context,
     External,
+    Func,
     Instance,
     Ref,
     Sym,
+    Tuple,
     Value,
 )
 
@@ -50,6 +52,9 @@ def instantiate(ex: Executor, state: State, call: Invocation, cls: Ref) -> Resul
     made = state.new(call.node, Instance(cls.address, {}, opaque and not kind))
     if kind:
         give_contents(state, call.node, made, kind)
+    own = classes.find_member(state, cls.address, "__new__")
+    if isinstance(own, Func) and not (opaque or kind or layer):
+        return _made_by_itself(ex, state, call, cls, own)
     method = classes.find_method(state, made, "__init__")
     if method is None and kind:
         return [(after, made) for after in fill_contents(ex, state, call, made)]
@@ -58,9 +63,39 @@ def instantiate(ex: Executor, state: State, call: Invocation, cls: Ref) -> Resul
         return [(state, made)]
     if method is None:
         state.put(made, Instance(cls.address, _generated_fields(state, made, call), opaque))
+        if opaque and _is_exception(state, cls):
+            _keep_arguments(state, made, call)
         filled = _default_fields(ex, state, call.node, made)
         return [result for each, _ in filled for result in _completed(ex, each, call.node, made)]
     return [(after, made) for after, _ in ex.invoke(state, call, method)]
+
+
+def _made_by_itself(ex: Executor, state: State, call: Invocation, cls: Ref, maker: Func) -> Results:
+    """Make an object as the class says, in its `__new__`, and run its `__init__`."""
+    results: Results = []
+    first = Invocation(call.node, (cls, *call.args), call.keywords)
+    for after, made in ex.invoke(state, first, maker):
+        found = after.get(made, Instance)
+        of_class = found and cls.address in classes.resolution_order(after, found.cls)
+        method = None
+        if isinstance(made, Ref) and of_class:
+            method = classes.find_method(after, made, "__init__")
+        ended = ex.invoke(after, call, method) if method is not None else [(after, made)]
+        results += [(done, made) for done, _ in ended]
+    return results
+
+
+def _is_exception(state: State, cls: Ref) -> bool:
+    bases = classes.resolution_order(state, cls.address)
+    names = [base.name for base in bases if isinstance(base, External)]
+    return any(name.endswith(("Exception", "Error", "Warning")) for name in names)
+
+
+def _keep_arguments(state: State, made: Ref, call: Invocation) -> None:
+    """Give an exception its `args`."""
+    found = state.object(made)
+    assert isinstance(found, Instance)
+    state.put(made, replace(found, attrs={**found.attrs, "args": Tuple(tuple(call.args))}))
 
 
 def _generated_fields(state: State, made: Ref, call: Invocation) -> dict[str, Value]:

@@ -76,10 +76,13 @@ def return_stmt(ex: Executor, node: ir.Return, state: State) -> list[Outcome]:
 
 
 def raise_stmt(ex: Executor, node: ir.Raise, state: State) -> list[Outcome]:
-    """Run `raise`."""
+    """Run `raise`: what is raised may carry graphs to who catches it."""
     if node.value is None:
         return [(state, RAISE)]
-    return [(after, RAISE) for after, _ in ex.eval(node.value, state)]
+    return [
+        (after, Flow("raise", value) if any(after.nodes(value)) else RAISE)
+        for after, value in ex.eval(node.value, state)
+    ]
 
 
 def assert_stmt(ex: Executor, node: ir.Assert, state: State) -> list[Outcome]:

@@ -15,6 +15,7 @@ from graphlint.static.execute.paths.numbers import arithmetic, name_of
 from graphlint.static.execute.paths.state import State
 from graphlint.static.execute.paths.values import (
     NONE,
+    Class,
     Const,
     Dict,
     External,
@@ -55,6 +56,14 @@ def _vars(ex: Executor, state: State, call: Invocation) -> Results:
     if state.get(call.args[0], Dict) is not None:  # the program's own namespaces are dictionaries
         return [(state, call.args[0])]
     return get_attribute(ex, state, call.node, call.args[0], "__dict__")
+
+
+def _new(ex: Executor, state: State, call: Invocation) -> Results:
+    """Make an object of a class of the program, and set nothing on it."""
+    cls = call.args[0] if call.args else NONE
+    if not isinstance(cls, Ref) or state.get(cls, Class) is None:
+        return [(state, state.sym(call.node))]
+    return [(state, state.new(call.node, Instance(cls.address, {})))]
 
 
 def bind(func: Value, owner: Value) -> Value:
@@ -183,6 +192,7 @@ HANDLERS: Mapping[str, Handler] = {
     "types.MethodType": _method_type,
     "dataclasses.replace": _replace,
     "copy.replace": _replace,
+    "object.__new__": _new,
     "object.__setattr__": _set_attribute,
     "operator.methodcaller": _choosing("methodcaller"),
     "operator.attrgetter": _choosing("attrgetter"),

@@ -39,6 +39,7 @@ from graphlint.static.execute.paths.values import (
     source,
 )
 from graphlint.static.knowledge.facts import MAYBE
+from graphlint.static.knowledge.frameworks import PASS
 from graphlint.static.knowledge.names import (
     DATA_MAKERS,
     DATA_MAKING,
@@ -160,12 +161,23 @@ def _run_callbacks(ex: Executor, state: State, call: Invocation, func: Value) ->
                     state = _run_once(ex, state, call.node, value, given, index)
             finally:
                 ex.running_callbacks.discard(function)
+    state = _run_passes(ex, state, call)
     drives = is_risky(called_name(func))
     handed = call.values if drives else []
     driven = [method for value in handed for method in _driven(ex, state, value)]
     for index in range(2):
         for method in driven:
             state = _run_once(ex, state, call.node, method, (), index)
+    return state
+
+
+def _run_passes(ex: Executor, state: State, call: Invocation) -> State:
+    """Run passes that are handed over as methods of losses: `pool.submit(loss.backward)`."""
+    for index, value in enumerate(call.args):
+        if isinstance(value, Method) and value.name == PASS and isinstance(call.node, ir.Call):
+            given = call.args[1:] if index == 0 else ()
+            results = ex.invoke(state, Invocation(call.node, given, call.keywords), value)
+            state = results[0][0] if results else state
     return state
 
 

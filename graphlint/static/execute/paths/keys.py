@@ -140,7 +140,8 @@ class _Parts:
             self.addresses.append(found.cls)
             return (Instance, found.cls, self._names(found.attrs))
         if isinstance(found, List):
-            return (List, self.value(found.length), *map(self.value, found.items))
+            more = (self.value(found.length), self.value(found.returned))
+            return (List, *more, *map(self.value, found.items))
         if isinstance(found, Dict):
             more = (self.value(found.factory), self.value(found.of))
             return (Dict, found.open, *more, self._mapping(found.items))

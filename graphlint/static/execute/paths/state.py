@@ -373,7 +373,7 @@ class State:
 def parts(found: Object | None) -> Iterator[Value]:
     """Walk the values that a container or an instance has."""
     if isinstance(found, List):
-        yield from found.items
+        yield from found.items if found.returned is None else (*found.items, found.returned)
     elif isinstance(found, Dict):
         yield from found.items.values()
     elif isinstance(found, Instance):

@@ -302,8 +302,9 @@ class List(Object):
     """A list, set or deque.
 
     `length` is None where the items are all there is; otherwise they stand for a first and a later
-    one of that many. `yielded` says in which frames a generator yielded them. `total` is the number
-    of items where these are too many to be made: the first, one for those between, and the last.
+    one of that many. `yielded` says in which frames a generator yielded them, and `returned` what
+    it returned then. `total` is the number of items where these are too many to be made: the first,
+    one for those between, and the last.
     """
 
     items: tuple[Value, ...]
@@ -311,6 +312,7 @@ class List(Object):
     kind: str = "list"
     yielded: tuple[Frame, ...] = ()
     total: int | None = None
+    returned: Value | None = None
 
     @property
     def abridged(self) -> int | None:
