@@ -315,7 +315,8 @@ def _call_other(ex: Executor, state: State, call: Invocation, name: str, last: s
     if name.startswith(("torch.cuda", "torch.backends", "torch.utils.data", "torch.random")):
         return [(state, state.sym(call.node))]
     if last == "is_grad_enabled":
-        decided = not (state.grad and in_entry(state))  # else whoever calls the entry decides
+        # Whoever calls the entry decides; what is left out without gradients has no pass to find.
+        decided = ex.again or not (state.grad and in_entry(state))
         return [(state, Const(state.grad) if decided else Sym(("global", "grad mode")))]
     if last in COLLECTIVES and name.startswith("torch.distributed") and ".nn." not in name:
         return [(state, state.sym(call.node))]
