@@ -173,8 +173,18 @@ def lint_files(files: Sequence[str], config: Config, jobs: int | None = 1) -> Li
     try:
         observed = observe_files(files, config)
     # Whichever file it is that the observer fails on: each on its own will tell.
-    except Exception:  # noqa: BLE001
-        observed = Observed()
+    except Exception as error:  # noqa: BLE001
+        alone = _lint_observed(files, Observed(), config, jobs)
+        if alone.errors:
+            return alone
+        return LintResult.join([alone, LintResult(errors=(_error_of_all(files, error),))])
+    return _lint_observed(files, observed, config, jobs)
+
+
+def _lint_observed(
+    files: Sequence[str], observed: Observed, config: Config, jobs: int | None
+) -> LintResult:
+    """Lint files that were observed together, in several processes where that pays."""
     work = [(path, observed.findings.get(path)) for path in files if path not in observed.failures]
     errors = tuple(_internal_error(path, error) for path, error in observed.failures.items())
     broken = LintResult(errors=errors, files=len(errors))
@@ -268,6 +278,17 @@ def _internal_error(filename: str, error: Exception) -> LintError:
         "the other files were linted."
     )
     return LintError(filename, message, "".join(traceback.format_exception(error)))
+
+
+def _error_of_all(files: Sequence[str], error: Exception) -> LintError:
+    """Say that files can be linted one by one, but not together."""
+    folder = os.path.commonpath([Path(file).absolute() for file in files])
+    message = (
+        f"{folder}: graphlint failed on the files there together, by a mistake of its own "
+        f"({type(error).__name__}: {error}). Please report it, with the files if you may share "
+        "them; each was linted on its own, without what it imports."
+    )
+    return LintError(folder, message, "".join(traceback.format_exception(error)))
 
 
 def _with_fix(finding: Finding, rule: Rule, source: SourceFile) -> Finding:

@@ -139,6 +139,25 @@ def test_a_mistake_of_the_observer(
     assert result.files == 2
 
 
+def test_a_mistake_with_files_that_are_fine_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("z")
+
+    monkeypatch.setattr(linting, "observe_files", fail)
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(BAD)
+    result = lint_paths([tmp_path])
+    assert [finding.code for finding in result.findings] == ["RG101", "RG101"]
+    (told,) = result.errors
+    assert told.filename == str(tmp_path)
+    assert "together" in told.message
+    assert "KeyError" in told.message
+    assert "Traceback" in told.detail
+    assert result.files == 2
+
+
 def test_a_mistake_is_a_warning_of_lint_source(monkeypatch: pytest.MonkeyPatch) -> None:
     observing(monkeypatch, KeyError("z"))
     with pytest.warns(RuntimeWarning, match=r"a\.py: graphlint failed on this file"):

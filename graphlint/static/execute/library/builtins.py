@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -184,11 +184,33 @@ def _sum(ex: Executor, state: State, call: Invocation) -> Results:
     if not call.args:
         return [(state, state.sym(call.node))]
     items = all_items(ex, state, call.node, call.args[0]).values
+    if any(state.get(item, Instance) for item in items):
+        return _sum_of_objects(ex, state, call, items)
     if any(is_tensor(state, item) or has_graph(state, item) for item in items):
         return [(state, apply_op(ex, state, call.node, "add", (*items, *call.args[1:])))]
     if items and all(isinstance(item, Sym) and may_be_tensor(item) for item in items):
         return [(state, Sym(("number", "Add", *map(name_of, items))))]
     return [(state, state.sym(call.node, "number"))]
+
+
+def _sum_of_objects(
+    ex: Executor, state: State, call: Invocation, items: Sequence[Value]
+) -> Results:
+    """Add objects of the program up, by the methods that their classes have for that."""
+    results: Results = [(state, call.args[1] if len(call.args) > 1 else Const(0))]
+    for item in items:
+        added: Results = []
+        for before, total in results:
+            forward = isinstance(total, Ref) and find_method(before, total, "__add__")
+            back = isinstance(item, Ref) and find_method(before, item, "__radd__")
+            if forward:
+                added += ex.invoke(before, Invocation(call.node, (item,)), forward)
+            elif back:
+                added += ex.invoke(before, Invocation(call.node, (total,)), back)
+            else:
+                return call_unknown(ex, state, call, External("sum"))
+        results = added
+    return results
 
 
 def _product(ex: Executor, state: State, call: Invocation) -> Results:

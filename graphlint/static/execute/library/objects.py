@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 CHOSEN = "operator.<chosen>"
 """How what `methodcaller` and its like return is called: with what was chosen before the rest."""
+REFERRED = "weakref.<referred>"
+"""How what a weak reference gives is called, with what it refers to."""
 ARITHMETIC = {
     "add": ("Add", "add"),
     "iadd": ("Add", "add"),
@@ -76,6 +78,17 @@ def bind(func: Value, owner: Value) -> Value:
 def _method_type(ex: Executor, state: State, call: Invocation) -> Results:
     args = call.args
     return [(state, bind(args[0], args[1]) if len(args) > 1 else state.sym(call.node))]
+
+
+def _refer(ex: Executor, state: State, call: Invocation) -> Results:
+    """Make a weak reference, which holds nothing and gives what it refers to where it is called."""
+    if not call.args:
+        return [(state, state.sym(call.node))]
+    return [(state, Partial(External(REFERRED), tuple(call.args[:1]), ()))]
+
+
+def _referred(ex: Executor, state: State, call: Invocation) -> Results:
+    return [(state, call.args[0])]
 
 
 def _replace(ex: Executor, state: State, call: Invocation) -> Results:
@@ -190,6 +203,8 @@ def call_item_method(ex: Executor, state: State, call: Invocation, method: Metho
 HANDLERS: Mapping[str, Handler] = {
     "vars": _vars,
     "types.MethodType": _method_type,
+    "weakref.ref": _refer,
+    REFERRED: _referred,
     "dataclasses.replace": _replace,
     "copy.replace": _replace,
     "object.__new__": _new,
