@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -23,5 +27,13 @@ def write(text: str, output_file: Path | None = None, err: bool = False) -> None
     except BrokenPipeError:
         raise
     except OSError as error:
+        if output_file is None:
+            _drop_rest(sys.stderr if err else sys.stdout)
         where = output_file or ("standard error" if err else "standard output")
         raise GraphlintError(f"{where}: can't be written: {error.strerror}.") from error
+
+
+def _drop_rest(stream: TextIO) -> None:
+    """Throw away what a stream could not write: Python would try again, and fail, when it ends."""
+    with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), stream.fileno())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graphlint.cli._writing import write
 from graphlint.errors import GraphlintError
 
 if TYPE_CHECKING:
@@ -32,21 +33,21 @@ def command() -> None:
     options = Options(color=wants_color(sys.stdout, os.environ), base=str(Path.cwd()))
     path = Path(demo.__file__).with_name("training.py")
     shown = shown_name(str(path), options)
-    click.echo(f"The example is {shown}: three training loops, each with a mistake.\n")
+    write(f"The example is {shown}: three training loops, each with a mistake.\n\n")
     findings = list(lint_file(path).findings)
     report = _run(shown)
     if report is not None:
         findings = with_measurements(findings, report.profile)
-    click.echo(render(findings, lambda name: read_source(name).text, options), color=True, nl=False)
+    write(render(findings, lambda name: read_source(name).text, options))
     if report is None:
-        click.echo(
+        write(
             "torch is not installed, so the example was linted and not run. To measure what it "
-            "keeps:\n  pip install 'torch-graphlint[profile]'"
+            "keeps:\n  pip install 'torch-graphlint[profile]'\n"
         )
     else:
         table = render_profile(report.profile, columns(sys.stdout))
-        click.echo(f"And what `graphlint run {shown}` prints:\n\n{table}\n")
-        click.echo(f"Next: `graphlint rule RG101`, and `graphlint check --diff {shown}`.")
+        write(f"And what `graphlint run {shown}` prints:\n\n{table}\n\n")
+        write(f"Next: `graphlint rule RG101`, and `graphlint check --diff {shown}`.\n")
 
 
 def _run(path: str) -> Report | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from graphlint.cli._settings import Settings
+from graphlint.cli._writing import write
 from graphlint.errors import GraphlintError
 
 
@@ -37,7 +38,7 @@ def command(
     files = [filename] if alone else _project_files(filename, settings)
     stories = explain(filename, row, files, found)
     if output_format == "json":
-        click.echo(json.dumps([story.to_dict() for story in stories], indent=2))
+        write(json.dumps([story.to_dict() for story in stories], indent=2) + "\n")
         return
     from graphlint.cli._sources import FileTexts
     from graphlint.output import Options
@@ -45,7 +46,7 @@ def command(
     from graphlint.output.style import wants_color
 
     options = Options(color=wants_color(sys.stdout, os.environ), base=str(Path.cwd()))
-    click.echo(render(stories, FileTexts(), options), nl=False)
+    write(render(stories, FileTexts(), options))
 
 
 def _parse(place: str) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 import click
 
 from graphlint.cli._options import complete_codes
+from graphlint.cli._writing import write
 from graphlint.errors import GraphlintError
 from graphlint.rules import Rule, all_rules
 
@@ -26,9 +27,9 @@ def command(code: str | None, every: bool, output_format: str) -> None:
     rules = all_rules() if code is None else (_find(code),)
     if output_format == "json":
         described = [_describe(rule) for rule in rules]
-        click.echo(json.dumps(described if every else described[0], indent=2))
+        write(json.dumps(described if every else described[0], indent=2) + "\n")
     else:
-        click.echo("\n\n".join(_page(rule) for rule in rules))
+        write("\n\n".join(_page(rule) for rule in rules) + "\n")
 
 
 def _find(code: str) -> Rule:

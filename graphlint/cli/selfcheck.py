@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graphlint.cli._writing import write
+
 if TYPE_CHECKING:
     from graphlint.runtime.selfcheck import Check
 
@@ -32,9 +34,9 @@ def command(ctx: click.Context, output_format: str) -> None:
     checks = [check for device in devices() for check in selfcheck(device)]
     if output_format == "json":
         described = [{**asdict(check), "result": check.result} for check in checks]
-        click.echo(json.dumps({"machine": machine(), "checks": described}, indent=2))
+        write(json.dumps({"machine": machine(), "checks": described}, indent=2) + "\n")
     else:
-        click.echo(_table(machine(), checks))
+        write(_table(machine(), checks) + "\n")
     ctx.exit(_WRONG if any(check.result == "wrong" for check in checks) else 0)
 
 

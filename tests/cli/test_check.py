@@ -311,11 +311,15 @@ def test_names_are_shown_relative_to_the_working_folder(graphlint: Run, folder: 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_findings_that_cannot_be_written(folder: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_findings_that_cannot_be_written(folder: Path, unbuffered: str) -> None:
     put(folder / "a.py", UNNEEDED)
     command = [sys.executable, "-m", "graphlint", "check", "a.py"]
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=env
+        )
     assert done.returncode == 2
     assert done.stderr == "graphlint: standard output: can't be written: No space left on device.\n"
 
