@@ -25,7 +25,7 @@ def attempt(ex: Executor, module: ir.Module, run: Callable[[], None]) -> None:
     if _is_followed(ex, run):
         return
     for joining in (ex.joining, ex.narrowing):
-        if not ex.records.unsettled(module.filename):
+        if not (ex.records.unsettled(module.filename) and ex.steps.can_try_again):
             return
         with joining():
             if _is_followed(ex, run):

@@ -50,6 +50,8 @@ FEW_CALLERS = 5
 """Up to twice so many files, callers in files without passes get as much."""
 LAST = 100
 """The steps of an entry point in a project that has used up twice its own."""
+MOST_ATTEMPTS = 2
+"""So many times its steps a file may take, further attempts counted in, before there is a last."""
 PRESSED_AFTER = 3
 """The part of an entry point's steps after which fewer paths are told apart."""
 SHARES = 6
@@ -79,7 +81,7 @@ class Steps:
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
-        self._taken = self._earlier = self._loading = self._all = 0
+        self._taken = self._earlier = self._loading = self._all = self._before = 0
         self._limit = self._whole = budget.steps
         self._start = 0  # where the steps began that end at the limit
         self._times = 1  # how many times its steps an entry point gets
@@ -95,6 +97,7 @@ class Steps:
         """Give the next file its steps, and a part of them where it is run again."""
         self._earlier = self.budget.total * 3 // 4 if again else 0
         self._taken = self._loading = 0
+        self._before = self._all
 
     def begin(self, caller: bool = False, part: int = 1) -> None:
         """Give the next entry point its steps, or one part of so many.
@@ -165,6 +168,11 @@ class Steps:
             yield
         finally:
             self._shares = SHARES
+
+    @property
+    def can_try_again(self) -> bool:
+        """Whether a file's entry points have not yet had more than enough of further attempts."""
+        return self._all - self._before < self.budget.total * MOST_ATTEMPTS
 
     @property
     def can_load(self) -> bool:

@@ -25,13 +25,17 @@ from graphlint.static.execute.paths.graph import Leaf, Node, reachable
 from graphlint.static.execute.paths.values import (
     Const,
     Env,
+    External,
     Func,
+    Imported,
     Instance,
     Layer,
     Method,
+    Module,
     NodeId,
     Partial,
     Ref,
+    Some,
     Sym,
     Tensor,
     Value,
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
     from graphlint.static.execute.paths.state import State
 
 CALLER_CLEARS = Doubt(Confidence.LIKELY, "whoever calls this may clear the gradients")
+_WITHOUT = frozenset((External, Module, Imported, Const, Some))
+"""The kinds of values that hold no graph."""
 IN_LEAVES = ("gradients", None)
 """The name in `State.attrs` of gradients with a graph that a pass left in leaves."""
 OWN_OPS = frozenset(("custom", "layer"))
@@ -291,4 +297,5 @@ def note_end(ex: Executor, state: State) -> None:
             kept += found.attrs.values()
         elif isinstance(found, Env) and found.parent is None:
             kept += found.vars.values()
-    note_escape(ex, state, [value for value in kept if not isinstance(value, Func)])
+    others = [value for value in kept if not isinstance(value, Func)]
+    note_escape(ex, state, [v for v in others if type(v) not in _WITHOUT] or others[:1])

@@ -288,7 +288,7 @@ def _recalled(state: State, func: Value) -> tuple[NodeId, ...]:
     if not isinstance(func, Method) or not isinstance(func.owner, Sym):
         return ()
     answer = state.facts.get((ANSWER, func.owner.name))
-    return () if answer is None else (answer,)
+    return (answer,) if answer in state.graph else ()  # a path that was joined may have made it
 
 
 def _name_of(func: Sym | Method) -> Key:
