@@ -34,8 +34,8 @@ def _parts(pattern: ast.pattern) -> Iterator[tuple[Steps, ast.pattern]]:
         yield from _items(pattern.patterns)
     elif isinstance(pattern, ast.MatchMapping):
         for key, inner in zip(pattern.keys, pattern.patterns, strict=True):
-            known = isinstance(key, ast.Constant) and isinstance(key.value, (int, str))
-            yield (("item", key.value) if known else PART,), inner  # type: ignore[attr-defined]
+            value = key.value if isinstance(key, ast.Constant) else None
+            yield (("item", value) if isinstance(value, (int, str)) else PART,), inner
     elif isinstance(pattern, ast.MatchClass):
         for number, inner in enumerate(pattern.patterns):
             yield (("field", number),), inner

@@ -74,16 +74,15 @@ class _Parts:
 
     def value(self, value: Value | None) -> Any:
         """Return a hashable form of a value."""
-        kind = type(value)  # asked once: there are millions of values
-        if kind is Ref:
-            self.addresses.append(value.address)  # type: ignore[union-attr]
+        if isinstance(value, Ref):
+            self.addresses.append(value.address)
             return value
+        kind = type(value)  # there are millions of values: what is cheap to tell comes first
         if kind in _AS_THEY_ARE:
             return value
-        if kind is Sym:
-            node: NodeId | None = value.node  # type: ignore[union-attr]
-            if node is not None:
-                self.nodes.append(node)
+        if isinstance(value, Sym):
+            if value.node is not None:
+                self.nodes.append(value.node)
                 return value
             return DULL if self.level else value
         if isinstance(value, Const):
